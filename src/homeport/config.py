@@ -1,0 +1,87 @@
+"""The settings of `homeport up`: options, `HOMEPORT_…` variables, `homeport.toml`, defaults; in this order."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from homeport.errors import SetupError
+
+CONFIG_FILE = Path("homeport.toml")
+
+_MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. The descriptions are the help texts of `homeport up` too."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEPORT_", toml_file=CONFIG_FILE, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(4040, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
+    data_dir: Path = Field(Path("homeport-data"), description="folder for everything Homeport keeps")
+    database_url: str | None = Field(
+        None, description="sqlite:///… or postgresql://…; default: SQLite in the data folder"
+    )
+    storage_url: str | None = Field(
+        None,
+        description="where code packages are kept: a folder or s3://, gs://, az://; default: data folder",
+    )
+    public_url: str | None = Field(
+        None, description="address that clients use, if it is not the one they send (behind a proxy)"
+    )
+    bootstrap_api_key: str | None = Field(
+        None, repr=False, description="a dlt_u_… value to accept as the first owner's key"
+    )
+    owner_email: str = Field("owner@localhost", description="e-mail of the first owner")
+    organization_name: str = Field("Homeport", description="name of the first organization")
+    workspace_name: str = Field("default", description="name of the first workspace")
+    max_runs: int = Field(8, ge=1, description="runs at once on this machine; further ones wait in order")
+    default_timeout_seconds: float = Field(7200.0, gt=0, description="limit of a batch run whose job sets none")
+    default_grace_seconds: float = Field(
+        30.0, ge=0, description="time between the signal to stop and the kill, where the job sets none"
+    )
+    lease_seconds: float = Field(
+        300.0, ge=1, description="how long a run may be out of contact before it stops itself"
+    )
+    max_upload_bytes: int = Field(512 * _MIB, ge=1, description="largest upload of code or configuration")
+    max_unpacked_bytes: int = Field(4096 * _MIB, ge=1, description="largest package after unpacking")
+    log_format: str = Field("auto", pattern="^(auto|console|json)$", description="auto, console or json")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def effective_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'homeport.db'}"
+
+    @property
+    def effective_storage_url(self) -> str:
+        return self.storage_url or str(self.data_dir.resolve() / "storage")
+
+
+def load_settings(**options: Any) -> Settings:
+    """The settings in force; `SetupError` names the one that cannot be read. Options that are none are unset."""
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SetupError(
+            f"The setting {name} cannot be used: {first['msg']}. "
+            f"Correct --{name.replace('_', '-')}, HOMEPORT_{name.upper()} or {CONFIG_FILE}."
+        ) from error

@@ -1,0 +1,93 @@
+"""What can go wrong, as a small tree. A class is a sentence; its values explain it.
+
+    HomeportError
+    ├── BadRequest              the request cannot be carried out as written; nothing changed
+    ├── NotSignedIn             no credential, or one we do not know
+    ├── NotAllowed              known, but not permitted
+    ├── NotFound                no such thing, or not yours to see
+    ├── Conflict                a fine request at the wrong moment
+    │   └── StartDeclined       a run was not started; code is the reason
+    ├── TooLarge                more bytes than we take
+    ├── ClientTooOld            the command line must be upgraded
+    ├── Unavailable             try again shortly
+    └── SetupError              the server cannot start as configured; for people at a terminal
+
+`code` is stable and for machines, the message is for people and names the thing, the reason and the way
+out, `reasons` lists details (wire contract §3, `extra`). Only `api/errors.py` turns these into statuses.
+"""
+
+from collections.abc import Sequence
+
+
+class HomeportError(Exception):
+    """Something went wrong in Homeport."""
+
+    code = "internal_error"
+
+    def __init__(
+        self, message: str | None = None, *, code: str | None = None, reasons: Sequence[str] = ()
+    ) -> None:
+        self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
+        self.code = code or type(self).code
+        self.reasons = list(reasons)
+        super().__init__(self.message)
+
+
+class BadRequest(HomeportError):
+    """The request cannot be carried out as written; nothing was changed."""
+
+    code = "bad_request"
+
+
+class NotSignedIn(HomeportError):
+    """No credential was sent, or it is not known here: check the API key, or sign in again."""
+
+    code = "not_authenticated"
+
+
+class NotAllowed(HomeportError):
+    """Your role does not allow this."""
+
+    code = "not_allowed"
+
+
+class NotFound(HomeportError):
+    """No such thing here, or you may not see it."""
+
+    code = "not_found"
+
+
+class Conflict(HomeportError):
+    """This cannot be done right now."""
+
+    code = "conflict"
+
+
+class StartDeclined(Conflict):
+    """The run was not started."""
+
+    code = "start_declined"
+
+
+class TooLarge(HomeportError):
+    """More bytes than this server takes."""
+
+    code = "too_large"
+
+
+class ClientTooOld(HomeportError):
+    """This dlthub-client is too old for this server: `pip install -U dlthub-client`."""
+
+    code = "client_too_old"
+
+
+class Unavailable(HomeportError):
+    """The server cannot answer right now; try again shortly."""
+
+    code = "unavailable"
+
+
+class SetupError(HomeportError):
+    """Homeport cannot start as configured."""
+
+    code = "setup_error"
