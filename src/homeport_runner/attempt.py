@@ -1,0 +1,172 @@
+"""Carries out one claimed attempt.
+
+The main thread prepares, starts and watches. Beside it: the uplink (lines to the server), control (a
+cancel from the server), the lease (the right to go on), and the reader of the pipes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+from homeport_runner import clocks
+from homeport_runner.control import Control
+from homeport_runner.environment import ready_environment
+from homeport_runner.launch import Launch
+from homeport_runner.lease import Lease
+from homeport_runner.node import Node, make_private, remove
+from homeport_runner.orders import LOST, Orders, Stopped
+from homeport_runner.packages import lay_out_workspace
+from homeport_runner.phone import Fenced, Phone
+from homeport_runner.pipes import Pipes
+from homeport_runner.process import CannotStart, Tethered, TetherGone
+from homeport_runner.report import REPORT_SECONDS, report_exit
+from homeport_runner.setup_failed import SetupFailed
+from homeport_runner.spool import Spool
+from homeport_runner.supervise import SETUP_FAILED, Ending, supervise
+from homeport_runner.uplink import Uplink
+from homeport_runner.uv import Uv
+from homeport_runner.variables import variables_of_run
+
+_DRAIN_SECONDS = 2.0
+LEASE_OVER = 75
+"""Exit status when the server was not to be reached for a lease (EX_TEMPFAIL)."""
+FENCED = 0
+
+
+class Attempt:
+    def __init__(
+        self,
+        node: Node,
+        attempt_id: str,
+        server_url: str,
+        launch: Launch,
+        tethered: Tethered,
+        orders: Orders,
+        claimed_at: float,
+    ) -> None:
+        self._node = node
+        self._launch = launch
+        self._tethered = tethered
+        self._orders = orders
+        self._leaving = threading.Lock()
+        self._is_started = False
+        self._folder = make_private(node.run_folder(attempt_id))
+        self._spool = Spool(make_private(self._folder / "spool"))
+        self._lease = Lease(launch.lease_seconds, claimed_at, lambda: self._leave(LEASE_OVER))
+
+        def phone() -> Phone:
+            # Far below the lease, so that a server that hangs is noticed in time to try again.
+            timeout = min(30.0, launch.lease_seconds / 4)
+            return Phone(server_url, attempt_id, launch.session, self._lease.renew, timeout)
+
+        self._phone = phone()
+        self._uplink = Uplink(phone(), self._spool, orders, lambda: self._leave(FENCED))
+        self._control = Control(phone(), orders, launch.lease_seconds, lambda: self._leave(FENCED))
+
+    def carry_out(self) -> bool:
+        """Do it all; False if the server never heard how it ended."""
+        for thread in (self._lease, self._uplink, self._control):
+            thread.start()
+        try:
+            ending = self._ending()
+            self._lease.disarm()
+            self._tethered.bring_down()
+            return self._report(ending)
+        finally:
+            remove(self._folder)
+
+    def _ending(self) -> Ending:
+        """Prepare and run, and put whatever comes of it into words for the server."""
+        try:
+            return self._prepare_and_run()
+        except SetupFailed as error:
+            self._spool.remark(str(error), "build", "setup")
+            return Ending(SETUP_FAILED, None, _one_line(error))
+        except Stopped as stopped:
+            self._spool.remark("Stopped while being prepared.", "build")
+            return Ending(stopped.cause, None, self._orders.detail)
+        except Fenced:
+            self._leave(FENCED)
+        except TetherGone:
+            return Ending(LOST, None, "the process that held the run was killed")
+        except Exception as error:
+            # Something of ours, or of the machine (a full disk): not the run's doing, and not to be hidden.
+            traceback.print_exc(file=sys.stderr)
+            cause = LOST if self._is_started else SETUP_FAILED
+            return Ending(cause, None, f"the runner failed: {type(error).__name__}: {_one_line(error)}")
+
+    def _prepare_and_run(self) -> Ending:
+        launch, orders, spool = self._launch, self._orders, self._spool
+        for note in launch.environment.notes:
+            spool.remark(note, "build", "setup")
+        root = self._folder / "work" / launch.root_name
+        remove(root.parent)  # the claim was ours alone: what is there, nobody uses any more
+        lay_out_workspace(self._phone, launch, self._folder, root, orders)
+        uv = Uv(self._node.uv, make_private(self._folder / "build"), self._tethered, spool, orders)
+        with ready_environment(self._node.environments, launch.environment, uv, spool, orders) as environment:
+            orders.check()
+            return self._run(environment, root)
+
+    def _run(self, environment: Path, root: Path) -> Ending:
+        launch = self._launch
+        command = [str(environment / "bin" / "python"), *launch.command]
+        try:
+            process = self._tethered.spawn(command, self._variables(environment), str(root))
+        except CannotStart as error:
+            raise SetupFailed(f"the run's process cannot be started: {error}") from error
+        self._is_started = True
+        pipes = Pipes(process.output, self._spool, "user", "run")
+        pipes.start()
+        self._uplink.report_started(process.pid)
+        try:
+            return supervise(
+                process, self._orders, self._spool, launch.timeout_seconds, launch.grace_seconds, "run"
+            )
+        except TetherGone:
+            self._tethered.bring_down()  # what the run had started came to us; first that, it holds the pipes
+            raise
+        finally:
+            self._lease.disarm()
+            if not pipes.finish(_DRAIN_SECONDS):
+                self._spool.remark("A process out of reach still holds the run's output; not waiting.", "run")
+
+    def _variables(self, environment: Path) -> dict[str, str]:
+        return variables_of_run(
+            os.environ,
+            self._launch.variables,
+            environment,
+            home=make_private(self._folder / "home"),
+            temporary=make_private(self._folder / "tmp"),
+            storage=make_private(self._node.storage(self._launch.storage)),
+        )
+
+    def _report(self, ending: Ending) -> bool:
+        """Every line first, then how it ended: who reads the exit finds the log complete."""
+        until = clocks.now() + REPORT_SECONDS
+        self._spool.close()
+        self._uplink.finish()
+        if not self._uplink.wait_until_drained(REPORT_SECONDS):
+            return False
+        self._control.finish()
+        return report_exit(self._phone, ending, self._spool.total, until)
+
+    def _leave(self, code: int) -> NoReturn:
+        """The attempt is no longer ours: end what was started, at once and from whichever thread.
+
+        Never returns, and does not wait for the main thread, which may be waiting for something itself.
+        """
+        self._leaving.acquire()  # for good: whoever comes second waits for the end
+        try:
+            self._tethered.bring_down()
+            remove(self._folder)
+        finally:
+            os._exit(code)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,18 @@
+"""How a runner is started: `python -I -S -c BOOT <source folder> <server url> <attempt id> <ticket>`.
+
+The engine imports this module for `argv`; nothing else of the runner is meant for it.
+"""
+
+from __future__ import annotations
+
+# The source folder goes to the *end* of sys.path: it may be a whole site-packages, and nothing in there
+# may stand in for a module of the standard library. `-I -S` keeps PYTHON* variables, the user's
+# site-packages and `.pth` files out of the process that holds the secrets.
+BOOT = (
+    "import sys; sys.path.append(sys.argv[1]); from homeport_runner.main import main; sys.exit(main(sys.argv[2:]))"
+)
+
+
+def argv(python: str, source_folder: str, server_url: str, attempt_id: str, ticket: str) -> list[str]:
+    """The command line of the runner for one attempt."""
+    return [python, "-I", "-S", "-c", BOOT, source_folder, server_url, attempt_id, ticket]

@@ -1,0 +1,95 @@
+"""What the server answers to a claim: everything needed to carry out one attempt.
+
+Secrets live in here (`session`, `variables`) and are kept out of `repr`, so that no traceback shows them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+DEFAULT_LEASE_SECONDS = 300.0
+DEFAULT_GRACE_SECONDS = 30.0
+
+_PLAIN_NAME = re.compile(r"[^/\x00]+")
+
+
+class UnusableLaunch(Exception):
+    """The server's launch names something that must not be used as it is."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    key: str
+    python_version: str
+    requirements: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Launch:
+    session: str = field(repr=False)
+    lease_seconds: float
+    root_name: str
+    storage: str
+    environment: Environment
+    command: tuple[str, ...]
+    variables: Mapping[str, str] = field(repr=False)
+    code_sha256: str
+    configuration_sha256: str | None
+    timeout_seconds: float | None
+    grace_seconds: float
+
+
+def parse_launch(document: Mapping[str, Any]) -> Launch:
+    """Read the launch document; unknown keys are left alone, so that servers may say more than we know."""
+    try:
+        return _parse(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # Not the error's own words: they could quote a secret.
+        raise UnusableLaunch(f"a part of it is missing or malformed ({type(error).__name__})") from None
+
+
+def _parse(document: Mapping[str, Any]) -> Launch:
+    environment = document["environment"]
+    packages = document["packages"]
+    configuration = packages.get("configuration")
+    timeout = document.get("timeout_seconds")
+    return Launch(
+        session=document["session"],
+        lease_seconds=float(document.get("lease_seconds") or DEFAULT_LEASE_SECONDS),
+        root_name=_plain_name(document["root_name"]),
+        storage="/".join(_plain_name(part) for part in str(document["storage"]).split("/")),
+        environment=Environment(
+            key=_plain_name(environment["key"]),
+            python_version=_python_version(environment["python_version"]),
+            requirements=tuple(environment.get("requirements") or ()),
+            notes=tuple(environment.get("notes") or ()),
+        ),
+        command=tuple(document["command"]),
+        variables=dict(document.get("variables") or {}),
+        code_sha256=packages["code"]["sha256"],
+        configuration_sha256=configuration["sha256"] if configuration else None,
+        timeout_seconds=None if timeout is None else float(timeout),
+        grace_seconds=_or_default(document.get("grace_seconds"), DEFAULT_GRACE_SECONDS),
+    )
+
+
+def _plain_name(name: str) -> str:
+    """One part of a path, never a way out of the folder it is used in."""
+    if not _PLAIN_NAME.fullmatch(name) or name in (".", ".."):
+        raise UnusableLaunch(f"{name!r} cannot be the name of a folder")
+    return name
+
+
+def _python_version(version: str) -> str:
+    """`3.11`; anything else uv would take for a path, a name or an option."""
+    if not re.fullmatch(r"3\.\d+", version):
+        raise UnusableLaunch(f"{version!r} is no version of Python")
+    return version
+
+
+def _or_default(value: Any, default: float) -> float:
+    return default if value is None else float(value)

@@ -1,0 +1,133 @@
+"""Runs uv for the build of an environment; all it says becomes lines of the log.
+
+It works in a folder of its own, with no configuration but what the operator put into its environment
+variables or named there: neither the workspace's `pyproject.toml` nor the account's `uv.toml` may change
+what a deployment was resolved to.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from homeport_runner.orders import Orders, Stopped
+from homeport_runner.pipes import Pipes
+from homeport_runner.process import CannotStart, Tethered
+from homeport_runner.spool import Line, Spool
+from homeport_runner.supervise import EXITED, supervise
+
+# Building a source distribution runs its author's code, so this process too gets a list of what it may
+# know, not the runner's whole environment.
+_KNOWN = frozenset(
+    """
+    PATH HOME USER LOGNAME LANG TZ TMPDIR XDG_CACHE_HOME XDG_DATA_HOME XDG_BIN_HOME NETRC SSH_AUTH_SOCK
+    REQUESTS_CA_BUNDLE CURL_CA_BUNDLE CC CXX CFLAGS CXXFLAGS LDFLAGS PKG_CONFIG_PATH
+    HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
+    """.split()  # noqa: SIM905  # a list of names reads better than a column of strings
+)
+_KNOWN_BEGINNINGS = ("UV_", "SSL_", "GIT_", "LC_")
+
+_GRACE_SECONDS = 5.0
+_DRAIN_SECONDS = 2.0
+
+_NETWORK_TROUBLE = re.compile(
+    r"error sending request|dns error|failed to lookup|connection (refused|reset|closed)|tcp connect"
+    r"|network is unreachable|could not connect|timed? ?out|client error \(connect\)|failed to fetch",
+    re.IGNORECASE,
+)
+_NO_PYTHON = re.compile(
+    r"no interpreter found|no download(s)? (is|are)? ?available|failed to download", re.IGNORECASE
+)
+
+
+class UvFailed(Exception):
+    """uv could not do it; the message is its own, on one line."""
+
+
+class NoSuchPython(UvFailed):
+    """The machine has no Python of that version, and uv could not get one."""
+
+
+class _Listener:
+    """Passes uv's lines on to the log, and remembers the last of them."""
+
+    _MOST = 200
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._lines: list[str] = []
+
+    @property
+    def said(self) -> str:
+        return "\n".join(self._lines)
+
+    def append(self, lines: Iterable[Line]) -> None:
+        heard = list(lines)
+        self._lines = [*self._lines, *(line.content for line in heard)][-self._MOST :]
+        self._spool.append(heard)
+
+
+class Uv:
+    def __init__(self, binary: str, folder: Path, holder: Tethered, spool: Spool, orders: Orders) -> None:
+        self._binary = binary
+        self._folder = folder
+        self._holder = holder
+        self._spool = spool
+        self._orders = orders
+        self._env = {
+            name: value
+            for name, value in os.environ.items()
+            if name in _KNOWN or name.startswith(_KNOWN_BEGINNINGS)
+        }
+        self._env["NO_COLOR"] = "1"
+
+    def make_environment(self, environment: Path, python_version: str) -> None:
+        said = self._run("venv", "--no-project", "--python", python_version, str(environment))
+        if said is not None:
+            raise NoSuchPython(said) if _NO_PYTHON.search(said) else UvFailed(_in_one_line(said))
+
+    def install(self, environment: Path, requirements: Sequence[str]) -> None:
+        """Install them all together; from the cache alone if the network turns out to be away."""
+        if not requirements:
+            return
+        listed = self._folder / "requirements.txt"
+        listed.write_text("".join(line + "\n" for line in requirements))
+        python = str(environment / "bin" / "python")
+        command = ("pip", "install", "--python", python, "--compile-bytecode", "-r", str(listed))
+        said = self._run(*command)
+        if said is not None and _NETWORK_TROUBLE.search(said):
+            self._spool.remark(
+                "The package index cannot be reached; trying with what is in the cache.", "build", "setup"
+            )
+            if self._run(*command, "--offline") is None:
+                return
+        if said is not None:
+            raise UvFailed(_in_one_line(said))
+
+    def _run(self, *arguments: str) -> str | None:
+        """What uv said, if it failed; None if it did what it should."""
+        self._orders.check()
+        isolation = () if "UV_CONFIG_FILE" in self._env else ("--no-config",)
+        try:
+            process = self._holder.spawn([self._binary, *arguments, *isolation], self._env, str(self._folder))
+        except CannotStart as error:
+            raise UvFailed(f"uv cannot be started: {error}") from error
+        listener = _Listener(self._spool)
+        pipes = Pipes(process.output, listener, "setup", "build")
+        pipes.start()
+        ending = supervise(process, self._orders, self._spool, None, _GRACE_SECONDS, "build")
+        pipes.finish(_DRAIN_SECONDS)
+        if ending.cause != EXITED:
+            raise Stopped(ending.cause)
+        if ending.exit_code == 0:
+            return None
+        return listener.said or f"uv ended with exit status {ending.exit_code} and no word"
+
+
+def _in_one_line(said: str) -> str:
+    """The complaint, without what went before it and the drawing around it."""
+    complaint = re.search(r"^\s*(error:|\u00d7)", said, re.MULTILINE)
+    words = re.sub("[\u00d7\u2500-\u257f\u25b6]|error:", " ", said[complaint.start() :] if complaint else said)
+    return " ".join(words.split())[:500]

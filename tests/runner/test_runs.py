@@ -1,0 +1,188 @@
+"""A run from claim to exit report: its output, its exit status, its surroundings."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from homeport_runner import boot
+
+from .conftest import PYTHON_VERSION, Stage, make_package
+from .fake_server import SESSION, TICKET
+
+
+def test_lines_arrive_in_order_with_stderr_apart(stage: Stage) -> None:
+    server = stage.serve("import sys\nfor n in range(5):\n print(n)\nprint('oh', file=sys.stderr)")
+    assert stage.run(server) == {"cause": "exited", "exit_code": 0, "detail": None, "lines": len(server.lines)}
+    assert server.contents(io_stream="stdout") == ["0", "1", "2", "3", "4"]
+    assert server.contents(io_stream="stderr") == ["oh"]
+
+
+def test_a_line_says_when_and_whence(stage: Stage) -> None:
+    server = stage.serve("print('x')", environment={"notes": ["a note"]})
+    stage.run(server)
+    at, io_stream, source, stage_, _ = server.lines[max(server.lines)]
+    assert (io_stream, source, stage_) == ("stdout", "user", "run")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", at)
+    assert abs((datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()) < 60
+    assert server.lines[0][1:] == ("other", "setup", "build", "a note")
+
+
+@pytest.mark.parametrize(
+    ("script", "exit_code"),
+    [("raise SystemExit(42)", 42), ("import os; os.kill(os.getpid(), 9)", -9), ("import os; os.abort()", -6)],
+)
+def test_the_exit_status_arrives(stage: Stage, script: str, exit_code: int) -> None:
+    exit = stage.run(stage.serve(script))
+    assert (exit["cause"], exit["exit_code"]) == ("exited", exit_code)
+
+
+@pytest.mark.parametrize(
+    ("written", "contents"),
+    [
+        (b"ended\nnot ended", ["ended", "not ended"]),
+        (b"\xff\xfe caf\xc3\xa9\n", ["\ufffd\ufffd café"]),
+        (b"\n\nx\n", ["", "", "x"]),
+        (b"10%\r20%\r100%\nwindows\r\n", ["100%", "windows"]),
+    ],
+)
+def test_odd_output_is_kept(stage: Stage, written: bytes, contents: list[str]) -> None:
+    server = stage.serve(f"import os; os.write(1, {written!r})")
+    stage.run(server)
+    assert server.contents() == contents
+
+
+def test_a_line_of_a_megabyte_arrives_in_pieces(stage: Stage) -> None:
+    server = stage.serve("print('é' * 500_000); print('after')")
+    stage.run(server)
+    *pieces, after = server.contents()
+    assert "".join(pieces) == "é" * 500_000
+    assert max(len(piece.encode()) for piece in pieces) <= 256 * 1024
+    assert after == "after"
+
+
+def test_many_lines_arrive_all(stage: Stage) -> None:
+    # One write: unbuffered, 200 000 of them would be what is measured.
+    server = stage.serve("print('\\n'.join(f'line {n}' for n in range(200_000)))")
+    exit = stage.run(server)
+    assert server.contents() == [f"line {n}" for n in range(200_000)]
+    assert exit["lines"] == len(server.lines) == server.received
+
+
+def test_the_process_sees_its_workspace_and_little_else(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_TOKEN", "secret of the machine")
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    server = stage.serve(
+        "import json, os, stat\n"
+        "mode = lambda p: stat.S_IMODE(os.stat(p).st_mode)\n"
+        "print(json.dumps([dict(os.environ), os.getcwd(), sorted(os.listdir('.dlt')),"
+        " mode('.dlt/secrets.toml')]))",
+        configuration=make_package({"secrets.toml": "password = 1"}),
+        variables={"WORKSPACE__PROFILE": "prod", "HOME": "/elsewhere", "LANG": "de_DE.UTF-8"},
+    )
+    stage.run(server)
+    variables, cwd, settings, secrets_mode = json.loads(server.contents()[0])
+    storage = stage.node / "workspaces/0b1c/prod"
+    environment = stage.node / "environments/empty"
+    variables.pop("LC_CTYPE", None)  # Python's own, where the locale is unknown
+    assert variables.keys() - {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"} == {
+        "WORKSPACE__PROFILE", "PATH", "HOME", "TMPDIR", "LANG", "PYTHONUNBUFFERED", "VIRTUAL_ENV", "TZ",
+        "WORKSPACE__SETTINGS__LOCAL_DIR",
+    }  # fmt: skip
+    assert variables["PATH"] == f"{environment}/bin:/usr/local/bin:/usr/bin:/bin"
+    assert variables["HOME"] == str(stage.run_folder / "home")
+    assert variables["LANG"] == "de_DE.UTF-8"
+    assert variables["WORKSPACE__SETTINGS__LOCAL_DIR"] == str(storage)
+    assert stat.S_IMODE(storage.stat().st_mode) == 0o700
+    assert Path(cwd).name == "fruitshop"
+    assert settings == [".workspace", "secrets.toml"]
+    assert secrets_mode == 0o600
+
+
+def test_the_run_folder_is_private_and_removed_but_data_stays(stage: Stage) -> None:
+    server = stage.serve(
+        "import os, pathlib\n"
+        "pathlib.Path(os.environ['WORKSPACE__SETTINGS__LOCAL_DIR'], 'data').write_text('kept')\n"
+        "print(oct(os.stat(pathlib.Path.home().parent).st_mode & 0o777))"
+    )
+    stage.run(server)
+    assert server.contents() == ["0o700"]
+    assert not stage.run_folder.exists()
+    assert (stage.node / "workspaces/0b1c/prod/data").read_text() == "kept"
+
+
+def test_the_server_hears_of_the_process(stage: Stage) -> None:
+    server = stage.serve("import os; print(os.getpid(), os.getpgid(0), os.getsid(0))")
+    stage.run(server)
+    assert server.contents() == [f"{server.pid} {server.pid} {server.pid}"]
+
+
+def test_a_claim_refused_starts_nothing(stage: Stage) -> None:
+    server = stage.serve("print('x')")
+    server.is_claimed = True
+    assert stage.start(server).wait(20) == 0
+    assert server.requests == ["claim"]
+    assert not stage.run_folder.exists()
+
+
+def test_of_two_runners_one_starts_the_process(stage: Stage) -> None:
+    server = stage.serve("print('x')")
+    assert [runner.wait(20) for runner in (stage.start(server), stage.start(server))] == [0, 0]
+    assert server.contents() == ["x"]
+
+
+def test_a_command_that_cannot_be_started_is_a_failed_setup(stage: Stage) -> None:
+    exit = stage.run(stage.serve(command=["job.py\0"]))
+    assert exit["cause"] == "setup_failed"
+    assert "cannot be started" in exit["detail"]
+
+
+@pytest.mark.parametrize(
+    "launch",
+    [
+        {"root_name": "../out"},
+        {"storage": "a/../../b"},
+        {"environment": {"key": ".."}},
+        {"environment": {"python_version": "../python"}},
+        {"command": None},
+    ],
+)
+def test_an_unusable_launch_is_reported(stage: Stage, launch: dict[str, object]) -> None:
+    exit = stage.run(stage.serve(**launch))  # type: ignore[arg-type]
+    assert exit["cause"] == "setup_failed"
+    assert exit["exit_code"] is None
+
+
+def test_secrets_stay_out_of_the_log(stage: Stage) -> None:
+    server = stage.serve("raise SystemExit(1)", variables={"TOKEN": "hunter2"})
+    stage.run(server)
+    said = "\n".join(server.contents(source=None)) + (stage.node / "runner.log").read_text()
+    assert not any(secret in said for secret in (SESSION, TICKET, "hunter2"))
+
+
+def test_dlt_hub_is_taught_in_every_environment(stage: Stage) -> None:
+    server = stage.serve("import sys; print('homeport_dlt_hub' in sys.modules)")
+    stage.run(server)
+    assert server.contents() == ["True"]
+
+
+def test_without_a_node_the_runner_says_so() -> None:
+    command = boot.argv(sys.executable, str(Path(boot.__file__).parent.parent), "http://x", "a", "t")
+    env = {name: value for name, value in os.environ.items() if name != "HOMEPORT_NODE_DIR"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 64
+    assert "HOMEPORT_NODE_DIR" in done.stderr
+
+
+def test_the_environment_has_the_version_asked_for(stage: Stage) -> None:
+    server = stage.serve("import sys; print('%d.%d' % sys.version_info[:2])")
+    stage.run(server)
+    assert server.contents() == [PYTHON_VERSION]
