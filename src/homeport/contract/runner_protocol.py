@@ -1,0 +1,80 @@
+"""What a runner and the server say to each other (`src/homeport_runner/README.md`)."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from homeport.contract.base import Model
+from homeport.contract.log_lines import IoStream, Source, Stage
+
+MAX_LINES = 5_000
+MAX_LINE_CHARS = 300_000
+
+
+class ClaimRequest(Model):
+    ticket: str = Field(max_length=200)
+    host: str = Field("", max_length=200)
+    pid: int = 0
+
+
+class EnvironmentLaunch(Model):
+    key: str
+    """Names the environment: equal keys are the same environment."""
+    python_version: str
+    requirements: list[str]
+    notes: list[str]
+    """Remarks for the run's log, one line each."""
+
+
+class PackageLaunch(Model):
+    sha256: str
+
+
+class Launch(Model):
+    """All a runner needs to run one attempt; handed out once, for the ticket."""
+
+    session: str
+    lease_seconds: float
+    root_name: str
+    storage: str
+    """Folder of the node's storage that outlives runs: `<workspace id>/<profile that writes it>`."""
+    environment: EnvironmentLaunch
+    command: list[str]
+    """Arguments after the environment's Python."""
+    variables: dict[str, str]
+    packages: dict[Literal["code", "configuration"], PackageLaunch | None]
+    timeout_seconds: float | None
+    grace_seconds: float
+
+
+WireLine = tuple[datetime, IoStream, Source, Stage, str]
+
+
+class LinesRequest(Model):
+    first: int = Field(ge=0)
+    lines: list[WireLine] = Field(max_length=MAX_LINES)
+
+
+class LinesAnswer(Model):
+    next: int
+    cancel: bool
+
+
+class ControlAnswer(Model):
+    cancel: bool
+
+
+class StartedRequest(Model):
+    pid: int
+
+
+class ExitRequest(Model):
+    cause: Literal["exited", "cancelled", "timed_out", "setup_failed", "lost"]
+    exit_code: int | None = None
+    detail: str | None = Field(None, max_length=10_000)
+    lines: int = Field(ge=0)
+
+
+class Accepted(Model):
+    ok: bool = True

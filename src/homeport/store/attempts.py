@@ -1,0 +1,147 @@
+"""Attempts: what an engine and a runner do for a run. One is alive at a time; a retry is a new one.
+
+    submitted ──claim──▶ claimed ──begin──▶ running ──┐
+        └───────────────────┴──────────────────────────┴──end──▶ ended
+
+The claim is a compare-and-set on the ticket: whatever the engine starts twice, one runner gets the attempt.
+A runner that lost its attempt (ended here) is fenced: its session no longer finds a live row.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from homeport.store.schema import Moment, Tx, all_of, changed, columns_of, metadata, one_or_none
+
+table = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("id", sa.String(52), primary_key=True),
+    sa.Column("run_id", sa.Uuid, sa.ForeignKey("runs.id"), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("ticket_hash", sa.String(64), nullable=False),
+    sa.Column("session_hash", sa.String(64)),
+    sa.Column("host", sa.String(200)),
+    sa.Column("pid", sa.Integer),
+    sa.Column("next_line", sa.BigInteger, nullable=False),
+    sa.Column("contact_at", Moment, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("ended_at", Moment),
+    sa.UniqueConstraint("run_id", "number"),
+    sa.CheckConstraint("state IN ('submitted', 'claimed', 'running', 'ended')", name="state"),
+    sa.Index("ix_attempts_state", "state"),
+)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    id: str
+    """The engine-side name: `hp-<run id in hex>-<number>`."""
+    run_id: UUID
+    number: int
+    state: str
+    host: str | None
+    pid: int | None
+    next_line: int
+    """How many lines of its log are kept; the number of the next one wanted."""
+    contact_at: datetime
+    """When its runner was last heard; before the claim, when it was given to the engine."""
+    created_at: datetime
+    ended_at: datetime | None
+
+
+_columns = columns_of(Attempt, table)
+_is_live = table.c.state != "ended"
+
+
+def name_of(run_id: UUID, number: int) -> str:
+    return f"hp-{run_id.hex}-{number}"
+
+
+def submit(tx: Tx, run_id: UUID, number: int, ticket_hash: str, now: datetime) -> Attempt:
+    """A new attempt, waiting for its runner."""
+    attempt = Attempt(name_of(run_id, number), run_id, number, "submitted", None, None, 0, now, now, None)
+    tx.execute(table.insert().values(**attempt.__dict__, ticket_hash=ticket_hash))
+    return attempt
+
+
+def renew_ticket(tx: Tx, attempt_id: str, ticket_hash: str, now: datetime) -> bool:
+    """Another ticket for an attempt that nobody claimed; the one before it is void."""
+    return changed(
+        tx,
+        table.update()
+        .where(table.c.id == attempt_id, table.c.state == "submitted")
+        .values(ticket_hash=ticket_hash, contact_at=now),
+    )
+
+
+def claim(
+    tx: Tx, attempt_id: str, ticket_hash: str, session_hash: str, host: str, pid: int, now: datetime
+) -> bool:
+    """Take the attempt for the one runner that comes first with the right ticket.
+
+    The same process may come again, when the answer to its claim was lost: it gets another session.
+    """
+    is_free = table.c.state == "submitted"
+    is_the_same = sa.and_(table.c.state == "claimed", table.c.host == host, table.c.pid == pid)
+    return changed(
+        tx,
+        table.update()
+        .where(table.c.id == attempt_id, sa.or_(is_free, is_the_same), table.c.ticket_hash == ticket_hash)
+        .values(state="claimed", session_hash=session_hash, host=host, pid=pid, contact_at=now),
+    )
+
+
+def begin(tx: Tx, attempt_id: str) -> bool:
+    """Its process lives."""
+    return changed(
+        tx, table.update().where(table.c.id == attempt_id, table.c.state == "claimed").values(state="running")
+    )
+
+
+def end(tx: Tx, run_id: UUID, now: datetime) -> bool:
+    """No attempt of the run is alive any more; who comes later is fenced."""
+    return changed(
+        tx, table.update().where(table.c.run_id == run_id, _is_live).values(state="ended", ended_at=now)
+    )
+
+
+def of_session(tx: Tx, attempt_id: str, session_hash: str) -> Attempt | None:
+    """The live attempt that a runner's session speaks for."""
+    query = sa.select(*_columns).where(table.c.id == attempt_id, table.c.session_hash == session_hash, _is_live)
+    return one_or_none(tx, Attempt, query)
+
+
+def ended_session(tx: Tx, attempt_id: str, session_hash: str) -> bool:
+    """Whether this session spoke for the attempt before it ended: a repeated exit report is no intruder."""
+    query = sa.select(table.c.id).where(table.c.id == attempt_id, table.c.session_hash == session_hash)
+    return tx.execute(query).one_or_none() is not None
+
+
+def hear(tx: Tx, attempt_id: str, now: datetime) -> None:
+    """Its runner was in contact."""
+    tx.execute(table.update().where(table.c.id == attempt_id, _is_live).values(contact_at=now))
+
+
+def advance_lines(tx: Tx, attempt_id: str, first: int, next_line: int) -> bool:
+    """Make room for lines `[first, next_line)`, if `first` is what is wanted next."""
+    return changed(
+        tx,
+        table.update().where(table.c.id == attempt_id, table.c.next_line == first).values(next_line=next_line),
+    )
+
+
+def get(tx: Tx, attempt_id: str) -> Attempt | None:
+    return one_or_none(tx, Attempt, sa.select(*_columns).where(table.c.id == attempt_id))
+
+
+def live(tx: Tx) -> list[Attempt]:
+    """Attempts that somebody must watch over, oldest first."""
+    return all_of(tx, Attempt, sa.select(*_columns).where(_is_live).order_by(table.c.created_at))
+
+
+def of_run(tx: Tx, run_id: UUID) -> list[Attempt]:
+    return all_of(tx, Attempt, sa.select(*_columns).where(table.c.run_id == run_id).order_by(table.c.number))

@@ -1,0 +1,96 @@
+"""What somebody holds to be let in: API keys, browser sessions, one-use sign-in codes.
+
+Only hashes are kept (SHA-256; the values have 160 random bits or more, so a slow hash adds nothing).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from homeport.store.schema import Moment, Tx, changed, columns_of, metadata, one_or_none
+
+Kind = Literal["api_key", "browser_session", "sign_in_code"]
+
+table = sa.Table(
+    "credentials",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("member_id", sa.Uuid, sa.ForeignKey("organization_members.id"), nullable=False),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("expires_at", Moment),
+    sa.Column("used_at", Moment),
+    sa.Column("revoked_at", Moment),
+    sa.CheckConstraint("kind IN ('api_key', 'browser_session', 'sign_in_code')", name="kind"),
+    sa.Index("ix_credentials_expires_at", "expires_at"),
+)
+
+
+@dataclass(frozen=True)
+class Credential:
+    id: UUID
+    kind: str
+    member_id: UUID
+    name: str
+    created_at: datetime
+    expires_at: datetime | None
+    used_at: datetime | None
+
+
+_columns = columns_of(Credential, table)
+
+
+def add(
+    tx: Tx, kind: Kind, hash_: str, member_id: UUID, name: str, now: datetime, expires_at: datetime | None
+) -> UUID:
+    credential_id = uuid4()
+    tx.execute(
+        table.insert().values(
+            id=credential_id,
+            kind=kind,
+            hash=hash_,
+            member_id=member_id,
+            name=name,
+            created_at=now,
+            expires_at=expires_at,
+        )
+    )
+    return credential_id
+
+
+def find(tx: Tx, kind: Kind, hash_: str, now: datetime) -> Credential | None:
+    """The credential with this hash, if it is good at `now`."""
+    query = sa.select(*_columns).where(table.c.kind == kind, table.c.hash == hash_, _is_good(now))
+    return one_or_none(tx, Credential, query)
+
+
+def use_up(tx: Tx, kind: Kind, hash_: str, now: datetime) -> Credential | None:
+    """Take a one-use credential: of two who try, one gets it."""
+    found = find(tx, kind, hash_, now)
+    if found is None or found.used_at is not None:
+        return None
+    taken = changed(
+        tx, table.update().where(table.c.id == found.id, table.c.used_at.is_(None)).values(used_at=now)
+    )
+    return found if taken else None
+
+
+def revoke(tx: Tx, credential_id: UUID, now: datetime) -> bool:
+    return changed(
+        tx,
+        table.update().where(table.c.id == credential_id, table.c.revoked_at.is_(None)).values(revoked_at=now),
+    )
+
+
+def delete_expired(tx: Tx, before: datetime) -> int:
+    """Forget sessions and codes that ended before a moment; keys stay, so that they can be explained."""
+    return tx.execute(table.delete().where(table.c.kind != "api_key", table.c.expires_at < before)).rowcount
+
+
+def _is_good(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.revoked_at.is_(None), sa.or_(table.c.expires_at.is_(None), table.c.expires_at > now))

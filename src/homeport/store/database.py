@@ -1,0 +1,82 @@
+"""Opens and ends transactions, and brings the schema up to date."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import alembic.command
+import alembic.config
+import sqlalchemy as sa
+
+from homeport.errors import SetupError, Unavailable
+from homeport.store import dialects
+from homeport.store.schema import Tx
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """One database; all servers of an installation share it.
+
+    `read()` gives a consistent view. `write()` commits when its block ends and rolls back when it raises;
+    on SQLite it holds the write lock from its first statement.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = dialects.open_engine(url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        with self._connected() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        with self._connected() as connection:
+            connection = connection.execution_options(homeport_write=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
+        try:
+            connection = self._engine.connect()
+        except sa.exc.OperationalError as error:
+            raise Unavailable(f"The database cannot be reached: {_first_line(error)}") from error
+        with connection:
+            yield connection
+
+    def ping(self) -> None:
+        """Raise `Unavailable` unless the database answers."""
+        with self.read() as tx:
+            tx.execute(sa.text("SELECT 1"))
+
+    def migrate(self) -> None:
+        """Bring the schema to this version's; safe to call at every start."""
+        try:
+            with self._engine.connect() as connection:
+                alembic.command.upgrade(_alembic_config(connection), "head")
+                connection.commit()
+        except sa.exc.OperationalError as error:
+            raise SetupError(
+                f"The database cannot be opened: {_first_line(error)}. "
+                "Check --database-url, and that the folder is writable."
+            ) from error
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _alembic_config(connection: sa.Connection) -> alembic.config.Config:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

@@ -1,0 +1,64 @@
+"""Where SQLite and PostgreSQL differ. The statements are shared; the differences sit here."""
+
+import sqlite3
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from homeport.errors import SetupError
+
+_BUSY_TIMEOUT_MS = 30_000
+
+
+def open_engine(url: str) -> sa.Engine:
+    """An engine for `sqlite:///path` or `postgresql://…`; anything else is refused."""
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise SetupError(f"The database URL cannot be read: {error}. Example: sqlite:///homeport.db") from error
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed)
+    if parsed.get_backend_name() == "postgresql":
+        return _open_postgresql(parsed)
+    raise SetupError(
+        f"Homeport keeps its data in SQLite or PostgreSQL, not in {parsed.get_backend_name()!r}: "
+        "use sqlite:///path or postgresql://user:password@host/database."
+    )
+
+
+def _open_sqlite(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args={"check_same_thread": False}, pool_size=16, max_overflow=48)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves: the driver would begin too late
+        for pragma in (
+            f"busy_timeout={_BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "foreign_keys=ON",
+            # with WAL, a crash of our process loses nothing; only a power cut may lose the last commits
+            "synchronous=FULL",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # a transaction that reads first and writes later may not fail with "database is locked" in
+        # between: writers take the lock when they begin, and wait for each other there
+        write = connection.get_execution_options().get("homeport_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _open_postgresql(url: sa.URL) -> sa.Engine:
+    try:
+        import psycopg  # noqa: F401
+    except ImportError as error:
+        raise SetupError(
+            "PostgreSQL needs the postgres extra: pip install 'homeport[server,postgres]'."
+        ) from error
+    return sa.create_engine(
+        url.set(drivername="postgresql+psycopg"), pool_size=16, max_overflow=48, pool_pre_ping=True
+    )

@@ -1,0 +1,41 @@
+"""The lines of an attempt's log while they come in: one row per batch that its runner sent.
+
+A chunk is compressed JSON, numbered by its first line, so a tail from line n reads only what it needs.
+"""
+
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from homeport.store.schema import Tx, metadata
+
+table = sa.Table(
+    "log_chunks",
+    metadata,
+    sa.Column("attempt_id", sa.String(52), sa.ForeignKey("attempts.id"), primary_key=True),
+    sa.Column("first_line", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("line_count", sa.Integer, nullable=False),
+    sa.Column("lines", sa.LargeBinary, nullable=False),
+)
+
+
+def add(tx: Tx, attempt_id: str, first_line: int, lines: Sequence[Sequence[Any]]) -> None:
+    packed = zlib.compress(json.dumps(lines, ensure_ascii=False, separators=(",", ":")).encode(), 1)
+    tx.execute(
+        table.insert().values(attempt_id=attempt_id, first_line=first_line, line_count=len(lines), lines=packed)
+    )
+
+
+def read(tx: Tx, attempt_id: str, from_line: int, max_chunks: int) -> Iterator[tuple[int, list[list[Any]]]]:
+    """Chunks that hold line `from_line` and what follows: (number of the first line, lines)."""
+    query = (
+        sa.select(table.c.first_line, table.c.lines)
+        .where(table.c.attempt_id == attempt_id, table.c.first_line + table.c.line_count > from_line)
+        .order_by(table.c.first_line)
+        .limit(max_chunks)
+    )
+    for first, packed in tx.execute(query):
+        yield first, json.loads(zlib.decompress(packed))

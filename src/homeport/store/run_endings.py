@@ -1,0 +1,134 @@
+"""Ending a run: the one transaction in which it is finished, its job's window moves on and follow-ups start.
+
+Completion is all or nothing: a server that dies in the middle leaves a run that is not over yet, and its runner
+reports again.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from homeport import bells
+from homeport.scheduling import run_lifecycle as lifecycle
+from homeport.scheduling.follow_ups import event_of, follow_ups
+from homeport.scheduling.refresh import RefreshPropagation
+from homeport.scheduling.run_lifecycle import RunStatus, Transition
+from homeport.scheduling.triggers import parse_trigger
+from homeport.store import attempts, job_triggers, jobs, run_starts, runs
+from homeport.store.schema import Tx
+from homeport.telemetry import events
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended."""
+
+    transition: Transition
+    detail: str | None = None
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What an ending changed."""
+
+    run: runs.Run
+    started: list[runs.Run] = field(default_factory=list)
+    """Follow-ups that now wait to be started."""
+    not_started: dict[str, list[str]] = field(default_factory=dict)
+    """Job ref to the reasons why its follow-up was declined."""
+
+
+def end(tx: Tx, run_id: UUID, ending: Ending, now: datetime) -> Ended | None:
+    """End a run; none when it was over already, or not where this ending applies."""
+    changed = runs.apply(tx, run_id, ending.transition, now, end_detail=ending.detail, exit_code=ending.exit_code)
+    if not changed:
+        return None
+    attempts.end(tx, run_id, now)
+    run = runs.get(tx, run_id)
+    assert run is not None
+    version = jobs.version(tx, run.job_version_id)
+    if run.status == RunStatus.COMPLETED:
+        _move_window(tx, run, version)
+    started, not_started = _start_follow_ups(tx, run, version, now)
+    return Ended(run, started, not_started)
+
+
+def _move_window(tx: Tx, run: runs.Run, version: jobs.JobVersion) -> None:
+    """The next window starts where this one ended (run contract §14.1).
+
+    A point in time, such as a manual start, must not carry a scheduled job past ticks that nobody processed;
+    for jobs without schedule any completion is what freshness asks for.
+    """
+    is_recurring = any(
+        trigger.is_recurring for trigger in run_starts.timed_triggers(version.definition["triggers"])
+    )
+    moves = parse_trigger(run.trigger).is_recurring or not is_recurring
+    jobs.complete(tx, run.job_id, run.interval_end if moves else None)
+    if version.definition.get("refresh_propagation") == RefreshPropagation.ALWAYS:
+        run_starts.refresh_direct_downstream(tx, run.workspace_id, version)
+
+
+def _start_follow_ups(
+    tx: Tx, run: runs.Run, version: jobs.JobVersion, now: datetime
+) -> tuple[list[runs.Run], dict[str, list[str]]]:
+    job_ref = str(version.definition["job_ref"])
+    event = event_of(job_ref, RunStatus(run.status), version.job_type)
+    if event is None:
+        return [], {}
+    fired = jobs.by_ids(tx, job_triggers.jobs_fired_by(tx, run.workspace_id, event))
+    by_ref = {current.job.job_ref: current for current in fired}
+    decision = follow_ups(
+        job_ref,
+        RunStatus(run.status),
+        {ref: current.version.triggers for ref, current in by_ref.items()},
+        depth=run.chain_depth,
+        job_type=version.job_type,
+    )
+    if decision.stopped_because is not None:
+        return [], {ref: [decision.stopped_because] for ref in by_ref}
+    started: list[runs.Run] = []
+    not_started: dict[str, list[str]] = {}
+    for follow_up in decision.starts:
+        outcome = run_starts.start(
+            tx,
+            run_starts.Asked(by_ref[follow_up.job_ref].job.id, follow_up.trigger, now, previous=run),
+        )
+        if isinstance(outcome, runs.Run):
+            started.append(outcome)
+        elif isinstance(outcome, run_starts.Declined):
+            not_started[follow_up.job_ref] = outcome.reasons
+    return started, not_started
+
+
+def announce(bells_: bells.Bells, ended: Ended) -> None:
+    """After the commit: wake its readers, and the starter for its follow-ups and for the place it had."""
+    run = ended.run
+    events.emit(events.RUN_ENDED, run=str(run.id), status=run.status, cause=run.end_cause, detail=run.end_detail)
+    for ref, reasons in ended.not_started.items():
+        events.emit(events.RUN_NOT_STARTED, job=ref, after=str(run.id), reasons=reasons)
+    bells_.ring(bells.log_of(run.id), bells.orders_for(run.id), bells.RUNS_PENDING)
+
+
+def ending_of_exit(status: RunStatus, cause: str, exit_code: int | None, detail: str | None) -> Ending:
+    """The ending that a runner's exit report means for a run that is in `status`."""
+    if cause == "exited":
+        if exit_code == 0:
+            return Ending(lifecycle.SUCCEED, detail, exit_code)
+        return Ending(lifecycle.FAIL, detail or _words_for(exit_code), exit_code)
+    if cause == "timed_out":
+        return Ending(lifecycle.TIME_OUT, detail or "the run took longer than its limit", exit_code)
+    if cause == "lost":
+        return Ending(lifecycle.LOSE, detail or "the runner was told to stop", exit_code)
+    if cause == "setup_failed" and status is RunStatus.STARTING:
+        return Ending(lifecycle.FAIL_SETUP, detail or "the run's environment could not be made ready", exit_code)
+    # cancelled, or a setup that failed because it was being cancelled
+    return Ending(lifecycle.FINISH_CANCEL, detail or "cancelled", exit_code)
+
+
+def _words_for(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "the process ended without an exit status"
+    if exit_code < 0:
+        return f"the process was ended by signal {-exit_code}"
+    return f"the process ended with exit code {exit_code}"

@@ -1,0 +1,227 @@
+"""Runs: a run is a row before it is a process, and moves by guarded transitions only.
+
+Who moves it when is in `scheduling/run_lifecycle.py`; here a transition is one UPDATE that finds its row only
+where the lifecycle says it may be. Losing that race is an ordinary answer: false.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from homeport.scheduling.run_lifecycle import ACTIVE, PLACED, TERMINAL, EndCause, RunStatus, Transition
+from homeport.store import jobs
+from homeport.store.schema import (
+    Moment,
+    Tx,
+    all_of,
+    changed,
+    columns_of,
+    count_up_to,
+    metadata,
+    one_or_none,
+)
+
+
+def _in(column: str, values: Iterable[str]) -> str:
+    return f"{column} IN ({', '.join(repr(str(value)) for value in sorted(values))})"
+
+
+table = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("workspace_id", sa.Uuid, sa.ForeignKey("workspaces.id"), nullable=False),
+    sa.Column("job_id", sa.Uuid, sa.ForeignKey("jobs.id"), nullable=False),
+    sa.Column("job_version_id", sa.Uuid, sa.ForeignKey("job_versions.id"), nullable=False),
+    sa.Column("deployment_id", sa.Uuid, sa.ForeignKey("packages.id"), nullable=False),
+    sa.Column("configuration_id", sa.Uuid, sa.ForeignKey("packages.id"), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("trigger", sa.String(300), nullable=False),
+    sa.Column("profile", sa.String(100), nullable=False),
+    sa.Column("refresh", sa.Boolean, nullable=False),
+    sa.Column("interval_start", Moment, nullable=False),
+    sa.Column("interval_end", Moment, nullable=False),
+    sa.Column("previous_run_id", sa.Uuid, sa.ForeignKey("runs.id")),
+    sa.Column("chain_depth", sa.Integer, nullable=False),
+    sa.Column("triggered_by", sa.Uuid, sa.ForeignKey("organization_members.id")),
+    sa.Column("cancel_by", Moment),
+    sa.Column("end_cause", sa.String(20)),
+    sa.Column("end_detail", sa.Text),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("started_at", Moment),
+    sa.Column("finished_at", Moment),
+    sa.Column("updated_at", Moment, nullable=False),
+    sa.UniqueConstraint("job_id", "number"),
+    sa.CheckConstraint(_in("status", RunStatus), name="status"),
+    sa.CheckConstraint(f"end_cause IS NULL OR {_in('end_cause', EndCause)}", name="end_cause"),
+    sa.CheckConstraint(f"(finished_at IS NOT NULL) = ({_in('status', TERMINAL)})", name="finished"),
+    sa.Index("ix_runs_workspace", "workspace_id", "created_at"),
+    sa.Index("ix_runs_job_status", "job_id", "status"),
+    sa.Index("ix_runs_status", "status", "created_at"),
+    sa.Index("ix_runs_previous", "previous_run_id"),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    id: UUID
+    workspace_id: UUID
+    job_id: UUID
+    job_version_id: UUID
+    deployment_id: UUID
+    configuration_id: UUID
+    number: int
+    """Counts up per job."""
+    status: str
+    trigger: str
+    profile: str
+    refresh: bool
+    interval_start: datetime
+    interval_end: datetime
+    previous_run_id: UUID | None
+    """The run whose end started this one."""
+    chain_depth: int
+    """Runs before this one in such a chain."""
+    triggered_by: UUID | None
+    """Organization membership of the person who started it."""
+    cancel_by: datetime | None
+    """When a run that was asked to stop has had its grace."""
+    end_cause: str | None
+    end_detail: str | None
+    """Why it ended so, in one line for people."""
+    exit_code: int | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    updated_at: datetime
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in TERMINAL
+
+    def seconds(self) -> float | None:
+        """How long it took, once it is over."""
+        if self.finished_at is None:
+            return None
+        return (self.finished_at - (self.started_at or self.finished_at)).total_seconds()
+
+
+_columns = columns_of(Run, table)
+
+
+def insert(tx: Tx, run: Run) -> None:
+    tx.execute(table.insert().values(run.__dict__))
+
+
+def apply(tx: Tx, run_id: UUID, transition: Transition, now: datetime, **columns: Any) -> bool:
+    """One named step of the lifecycle, if the run is still where the step may start."""
+    values: dict[str, Any] = {"status": str(transition.target), "updated_at": now, **columns}
+    if transition.cause is not None:
+        values["end_cause"] = str(transition.cause)
+        values["finished_at"] = now
+    return changed(
+        tx,
+        table.update()
+        .where(table.c.id == run_id, table.c.status.in_([str(s) for s in transition.sources]))
+        .values(**values),
+    )
+
+
+def set_started(tx: Tx, run_id: UUID, now: datetime) -> None:
+    """When its process began, once."""
+    tx.execute(table.update().where(table.c.id == run_id, table.c.started_at.is_(None)).values(started_at=now))
+
+
+def get(tx: Tx, run_id: UUID, workspace_id: UUID | None = None) -> Run | None:
+    query = sa.select(*_columns).where(table.c.id == run_id)
+    if workspace_id is not None:
+        query = query.where(table.c.workspace_id == workspace_id)
+    return one_or_none(tx, Run, query)
+
+
+def by_ids(tx: Tx, workspace_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Run]:
+    query = sa.select(*_columns).where(table.c.workspace_id == workspace_id, table.c.id.in_(ids))
+    return {run.id: run for run in all_of(tx, Run, query)}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a list of runs is narrowed to; an empty tuple or none means: all."""
+
+    statuses: tuple[str, ...] = ()
+    number: int | None = None
+    job_id: UUID | None = None
+    previous_run_id: UUID | None = None
+    job_refs_left_out: tuple[str, ...] = ()
+
+
+def page(
+    tx: Tx, workspace_id: UUID, filters: Filters, *, limit: int, offset: int, cap: int
+) -> tuple[list[Run], int]:
+    """Runs of a workspace, newest first."""
+    query = sa.select(*_columns).where(table.c.workspace_id == workspace_id)
+    if filters.statuses:
+        query = query.where(table.c.status.in_(filters.statuses))
+    if filters.number is not None:
+        query = query.where(table.c.number == filters.number)
+    if filters.job_id is not None:
+        query = query.where(table.c.job_id == filters.job_id)
+    if filters.previous_run_id is not None:
+        query = query.where(table.c.previous_run_id == filters.previous_run_id)
+    if filters.job_refs_left_out:
+        left_out = sa.select(jobs.table.c.id).where(
+            jobs.table.c.workspace_id == workspace_id, jobs.table.c.job_ref.in_(filters.job_refs_left_out)
+        )
+        query = query.where(table.c.job_id.not_in(left_out))
+    ordered = query.order_by(table.c.created_at.desc(), table.c.number.desc())
+    return all_of(tx, Run, ordered.limit(limit).offset(offset)), count_up_to(tx, query, cap)
+
+
+def latest_of(tx: Tx, job_ids: Collection[UUID]) -> dict[UUID, Run]:
+    """The newest run of each job that ever ran."""
+    if not job_ids:
+        return {}
+    query = sa.select(*_columns).join(
+        jobs.table,
+        sa.and_(table.c.job_id == jobs.table.c.id, table.c.number == jobs.table.c.last_run_number),
+    )
+    return {run.job_id: run for run in all_of(tx, Run, query.where(jobs.table.c.id.in_(job_ids)))}
+
+
+def active_of(tx: Tx, job_id: UUID) -> list[Run]:
+    """Runs of a job that hold one of its slots, oldest first."""
+    query = sa.select(*_columns).where(table.c.job_id == job_id, _is_active()).order_by(table.c.created_at)
+    return all_of(tx, Run, query)
+
+
+def pending(tx: Tx, limit: int) -> list[Run]:
+    """Runs that wait to be given to an engine, in the order they were asked for."""
+    query = (
+        sa.select(*_columns)
+        .where(table.c.status == RunStatus.PENDING)
+        .order_by(table.c.created_at, table.c.number)
+        .limit(limit)
+    )
+    return all_of(tx, Run, query)
+
+
+def count_placed(tx: Tx) -> int:
+    """Runs that a runner has or may have: what takes up room."""
+    placed = table.c.status.in_([str(status) for status in PLACED])
+    return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(placed)).scalar_one())
+
+
+def started_by(tx: Tx, run_id: UUID) -> list[Run]:
+    """Runs that this run's end started."""
+    query = sa.select(*_columns).where(table.c.previous_run_id == run_id).order_by(table.c.created_at)
+    return all_of(tx, Run, query)
+
+
+def _is_active() -> sa.ColumnElement[bool]:
+    return table.c.status.in_([str(status) for status in ACTIVE])

@@ -1,0 +1,144 @@
+"""Workspaces and who may use them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from homeport.store import people
+from homeport.store.schema import Moment, Tx, all_of, columns_of, count_up_to, metadata, one_or_none
+
+table = sa.Table(
+    "workspaces",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("organization_id", sa.Uuid, sa.ForeignKey("organizations.id"), nullable=False),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("description", sa.Text),
+    sa.Column("archived_at", Moment),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("updated_at", Moment, nullable=False),
+    sa.Index("ix_workspaces_organization", "organization_id", "created_at"),
+)
+
+members = sa.Table(
+    "workspace_members",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("workspace_id", sa.Uuid, sa.ForeignKey("workspaces.id"), nullable=False),
+    sa.Column("member_id", sa.Uuid, sa.ForeignKey("organization_members.id"), nullable=False),
+    sa.Column("role", sa.String(20), nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.UniqueConstraint("workspace_id", "member_id"),
+    sa.CheckConstraint("role IN ('owner', 'developer', 'viewer')", name="role"),
+)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    id: UUID
+    organization_id: UUID
+    name: str
+    description: str | None
+    archived_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class WorkspaceMember:
+    """A person in a workspace."""
+
+    id: UUID
+    workspace_id: UUID
+    member_id: UUID
+    """The organization membership."""
+    role: str
+    user_id: UUID
+    email: str
+    name: str | None
+
+
+_columns = columns_of(Workspace, table)
+_member_columns = [
+    members.c.id,
+    members.c.workspace_id,
+    members.c.member_id,
+    members.c.role,
+    people.members.c.user_id,
+    people.users.c.email,
+    people.users.c.name,
+]
+_member_tables = members.join(people.members, members.c.member_id == people.members.c.id).join(
+    people.users, people.members.c.user_id == people.users.c.id
+)
+
+
+def create(
+    tx: Tx, organization_id: UUID, name: str, description: str | None, owner_id: UUID, now: datetime
+) -> Workspace:
+    """A new workspace and its owner (an organization membership)."""
+    workspace = Workspace(uuid4(), organization_id, name, description, None, now, now)
+    tx.execute(table.insert().values(workspace.__dict__))
+    tx.execute(
+        members.insert().values(
+            id=uuid4(), workspace_id=workspace.id, member_id=owner_id, role="owner", created_at=now
+        )
+    )
+    return workspace
+
+
+def get(tx: Tx, workspace_id: UUID) -> Workspace | None:
+    return one_or_none(tx, Workspace, sa.select(*_columns).where(table.c.id == workspace_id))
+
+
+def lock(tx: Tx, workspace_id: UUID) -> None:
+    """Whoever gives out a version or deploys waits here for others (SQLite: for any writer)."""
+    tx.execute(sa.select(table.c.id).where(table.c.id == workspace_id).with_for_update())
+
+
+def describe(tx: Tx, workspace_id: UUID, description: str | None, now: datetime) -> None:
+    tx.execute(table.update().where(table.c.id == workspace_id).values(description=description, updated_at=now))
+
+
+def of_organization(
+    tx: Tx, organization_id: UUID, *, include_archived: bool, limit: int, offset: int, cap: int
+) -> tuple[list[Workspace], int]:
+    """A page of workspaces, oldest first, and how many there are up to `cap`."""
+    query = sa.select(*_columns).where(table.c.organization_id == organization_id)
+    if not include_archived:
+        query = query.where(table.c.archived_at.is_(None))
+    page = query.order_by(table.c.created_at, table.c.id).limit(limit).offset(offset)
+    return all_of(tx, Workspace, page), count_up_to(tx, query, cap)
+
+
+def used_by(tx: Tx, member_id: UUID) -> list[tuple[Workspace, str]]:
+    """Every live workspace that a member may use, with the role, oldest first."""
+    query = (
+        sa.select(*_columns, members.c.role)
+        .join(members, members.c.workspace_id == table.c.id)
+        .where(members.c.member_id == member_id, table.c.archived_at.is_(None))
+        .order_by(table.c.created_at, table.c.id)
+    )
+    return [(Workspace(*row[:-1]), row[-1]) for row in tx.execute(query)]
+
+
+def members_of(tx: Tx, workspace_id: UUID) -> list[WorkspaceMember]:
+    """Everybody in a workspace, oldest membership first."""
+    query = (
+        sa.select(*_member_columns)
+        .select_from(_member_tables)
+        .where(members.c.workspace_id == workspace_id)
+        .order_by(members.c.created_at, members.c.id)
+    )
+    return all_of(tx, WorkspaceMember, query)
+
+
+def membership(tx: Tx, workspace_id: UUID, member_id: UUID) -> WorkspaceMember | None:
+    query = (
+        sa.select(*_member_columns)
+        .select_from(_member_tables)
+        .where(members.c.workspace_id == workspace_id, members.c.member_id == member_id)
+    )
+    return one_or_none(tx, WorkspaceMember, query)

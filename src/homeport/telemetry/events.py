@@ -1,0 +1,50 @@
+"""Every event of the server: its name, its level and what it means. Code says what happened; this decides how
+it looks.
+
+    events.emit(RUN_ENDED, run=…, status=…)
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened, with the sentence that tells it."""
+
+    name: str
+    level: int
+    meaning: str
+
+
+SERVER_STARTED = Event("server_started", logging.INFO, "Homeport is up")
+SERVER_STOPPED = Event("server_stopped", logging.INFO, "Homeport has stopped")
+SERVICE_FAILED = Event("service_failed", logging.ERROR, "a background service failed and tries again")
+DEPLOYED = Event("deployed", logging.INFO, "a manifest was deployed")
+PACKAGE_UPLOADED = Event("package_uploaded", logging.INFO, "a new version was uploaded")
+PACKAGE_REFUSED = Event("package_refused", logging.WARNING, "an upload was refused")
+RUN_CREATED = Event("run_created", logging.INFO, "a run waits to be started")
+RUN_NOT_STARTED = Event("run_not_started", logging.INFO, "a start was declined")
+RUN_SUBMITTED = Event("run_submitted", logging.INFO, "a run was given to the engine")
+RUN_RESUBMITTED = Event(
+    "run_resubmitted", logging.WARNING, "nobody claimed a run; it was given to the engine again"
+)
+RUN_STARTED = Event("run_started", logging.INFO, "a run's process lives")
+RUN_CANCEL_ASKED = Event("run_cancel_asked", logging.INFO, "somebody wants a run to stop")
+RUN_ENDED = Event("run_ended", logging.INFO, "a run is over")
+RUN_LOST = Event("run_lost", logging.WARNING, "a run's runner is gone without a word")
+ATTEMPT_KILLED = Event("attempt_killed", logging.WARNING, "the engine was asked to kill a runner")
+TICK_NOT_STARTED = Event("tick_not_started", logging.INFO, "a scheduled moment passed without a run")
+REQUEST_FAILED = Event("request_failed", logging.ERROR, "a request hit a fault of ours")
+WORKSPACE_CREATED = Event("workspace_created", logging.INFO, "a workspace was created")
+SIGNED_IN = Event("signed_in", logging.INFO, "somebody signed in with a browser")
+
+_log = structlog.get_logger("homeport")
+
+
+def emit(event: Event, **data: Any) -> None:
+    """Tell an event. No secrets in `data`: it goes to the log as it is."""
+    _log.log(event.level, event.name, **data)
