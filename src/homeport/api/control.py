@@ -1,0 +1,215 @@
+"""The control API: who, workspaces, versions, jobs, runs (wire contract §8.1)."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response
+
+from homeport.api.asking import ByKey, Repeated, Sliced
+from homeport.contract.base import Page
+from homeport.contract.identity import (
+    CreateWorkspaceRequest,
+    DataplaneList,
+    DataplaneResponse,
+    DataplaneToken,
+    OrganizationMeResponse,
+    OrganizationResponse,
+    OrganizationWorkspaceResponse,
+    WorkspaceMemberResponse,
+    WorkspaceMeResponse,
+    WorkspaceResponse,
+)
+from homeport.contract.jobs import (
+    DeployWorkspaceRequest,
+    DeployWorkspaceResponse,
+    DetailedJobResponse,
+    TriggerJobsRequest,
+    TriggerJobsResponse,
+)
+from homeport.contract.packages import (
+    ConfigurationResponse,
+    DeploymentResponse,
+    IssuedConfigurationUpload,
+    IssuedDeploymentUpload,
+    PackageKind,
+)
+from homeport.contract.run_details import DetailedJobRunResponse
+from homeport.contract.runs import (
+    CancelJobRunsRequest,
+    CancelJobRunsResponse,
+    CreateJobRunRequest,
+)
+from homeport.errors import NotAllowed
+from homeport.operations import answers, cancel_runs, looking, start_runs, uploads, versions, workspaces
+from homeport.operations import deploy as deploying
+from homeport.operations.looking import RunQuery
+from homeport.operations.paging import page_of
+
+
+def me(asking: ByKey) -> None:
+    """Only people who signed in with a browser have this; API keys do not (wire contract §4.1)."""
+    raise NotAllowed("An API key has no profile of its own; sign in as a person for that.", code="human_only")
+
+
+def list_organizations(asking: ByKey, slice_: Sliced) -> Page[OrganizationResponse]:
+    return workspaces.list_organizations(asking.platform, asking.principal, slice_)
+
+
+def get_organization(asking: ByKey, organization_id: UUID) -> OrganizationResponse:
+    return workspaces.get_organization(asking.platform, asking.principal, organization_id)
+
+
+def organization_me(asking: ByKey, organization_id: UUID) -> OrganizationMeResponse:
+    return workspaces.organization_me(asking.platform, asking.principal, organization_id, asking.base_url)
+
+
+def list_dataplanes(asking: ByKey) -> DataplaneList:
+    return DataplaneList(items=[DataplaneResponse()])
+
+
+def list_workspaces(
+    asking: ByKey, organization_id: UUID, slice_: Sliced, include_archived: bool = False
+) -> Page[OrganizationWorkspaceResponse]:
+    return workspaces.list_workspaces(
+        asking.platform,
+        asking.principal,
+        organization_id,
+        slice_,
+        asking.base_url,
+        include_archived=include_archived,
+    )
+
+
+def create_workspace(asking: ByKey, organization_id: UUID, request: CreateWorkspaceRequest) -> WorkspaceResponse:
+    return workspaces.create_workspace(
+        asking.platform, asking.principal, organization_id, request, asking.base_url
+    )
+
+
+def get_workspace(asking: ByKey, workspace_id: UUID) -> WorkspaceResponse:
+    return workspaces.get_workspace(asking.platform, asking.principal, workspace_id, asking.base_url)
+
+
+def workspace_me(asking: ByKey, workspace_id: UUID) -> WorkspaceMeResponse:
+    return workspaces.workspace_me(asking.platform, asking.principal, workspace_id, asking.base_url)
+
+
+def list_members(asking: ByKey, workspace_id: UUID, slice_: Sliced) -> Page[WorkspaceMemberResponse]:
+    return workspaces.list_members(asking.platform, asking.principal, workspace_id, slice_)
+
+
+def issue_dataplane_token(asking: ByKey, workspace_id: UUID) -> DataplaneToken:
+    return workspaces.issue_dataplane_token(asking.platform, asking.principal, workspace_id)
+
+
+def deploy(asking: ByKey, workspace_id: UUID, request: DeployWorkspaceRequest) -> DeployWorkspaceResponse:
+    return deploying.deploy(asking.platform, asking.principal, workspace_id, request)
+
+
+def issue_deployment_upload(asking: ByKey, workspace_id: UUID) -> IssuedDeploymentUpload:
+    package_id, url, token = _issue_upload(asking, workspace_id, "deployments")
+    return IssuedDeploymentUpload(deployment_id=package_id, upload_url=url, upload_token=token)
+
+
+def issue_configuration_upload(asking: ByKey, workspace_id: UUID) -> IssuedConfigurationUpload:
+    package_id, url, token = _issue_upload(asking, workspace_id, "configurations")
+    return IssuedConfigurationUpload(configuration_id=package_id, upload_url=url, upload_token=token)
+
+
+def _issue_upload(asking: ByKey, workspace_id: UUID, kind: PackageKind) -> tuple[UUID, str, str]:
+    package_id, token = uploads.issue(asking.platform, asking.principal, workspace_id, kind)
+    # the client accepts this path and no other (wire contract §6)
+    url = f"{asking.base_url}/api/v1/workspaces/{workspace_id}/{kind}/{package_id}/-upload"
+    return package_id, url, token
+
+
+def latest_deployment(asking: ByKey, workspace_id: UUID) -> DeploymentResponse:
+    return answers.deployment(versions.latest(asking.platform, asking.principal, workspace_id, "deployments"))
+
+
+def latest_configuration(asking: ByKey, workspace_id: UUID) -> ConfigurationResponse:
+    return answers.configuration(
+        versions.latest(asking.platform, asking.principal, workspace_id, "configurations")
+    )
+
+
+def get_deployment(asking: ByKey, workspace_id: UUID, package_id: UUID) -> DeploymentResponse:
+    return answers.deployment(
+        versions.get(asking.platform, asking.principal, workspace_id, "deployments", package_id)
+    )
+
+
+def get_configuration(asking: ByKey, workspace_id: UUID, package_id: UUID) -> ConfigurationResponse:
+    return answers.configuration(
+        versions.get(asking.platform, asking.principal, workspace_id, "configurations", package_id)
+    )
+
+
+def list_deployments(
+    asking: ByKey, workspace_id: UUID, slice_: Sliced, version: int | None = None
+) -> Page[DeploymentResponse]:
+    found, total = versions.page(asking.platform, asking.principal, workspace_id, "deployments", slice_, version)
+    return page_of([answers.deployment(item) for item in found], total, slice_)
+
+
+def list_configurations(
+    asking: ByKey, workspace_id: UUID, slice_: Sliced, version: int | None = None
+) -> Page[ConfigurationResponse]:
+    found, total = versions.page(
+        asking.platform, asking.principal, workspace_id, "configurations", slice_, version
+    )
+    return page_of([answers.configuration(item) for item in found], total, slice_)
+
+
+def list_jobs(
+    asking: ByKey,
+    workspace_id: UUID,
+    slice_: Sliced,
+    ref: str | None = None,
+    is_archived: bool | None = None,
+) -> Page[DetailedJobResponse]:
+    return looking.list_jobs(
+        asking.platform, asking.principal, workspace_id, slice_, ref=ref, is_archived=is_archived
+    )
+
+
+def get_job(asking: ByKey, workspace_id: UUID, job_id: UUID) -> DetailedJobResponse:
+    return looking.get_job(asking.platform, asking.principal, workspace_id, job_id)
+
+
+def trigger_jobs(asking: ByKey, workspace_id: UUID, request: TriggerJobsRequest) -> TriggerJobsResponse:
+    return start_runs.trigger_jobs(asking.platform, asking.principal, workspace_id, request)
+
+
+def list_runs(
+    asking: ByKey,
+    workspace_id: UUID,
+    slice_: Sliced,
+    status: Repeated = None,
+    number: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
+    job_id: UUID | None = None,
+    previous_job_run_id: UUID | None = None,
+    include_system_job_runs: bool = False,
+) -> Page[DetailedJobRunResponse]:
+    query = RunQuery(tuple(status or ()), number, job_id, previous_job_run_id, include_system_job_runs)
+    return looking.list_runs(asking.platform, asking.principal, workspace_id, query, slice_)
+
+
+def create_run(
+    asking: ByKey, workspace_id: UUID, request: CreateJobRunRequest, response: Response
+) -> DetailedJobRunResponse:
+    run, is_new = start_runs.start_run(asking.platform, asking.principal, workspace_id, request)
+    response.status_code = 201 if is_new else 200
+    return run
+
+
+def get_run(asking: ByKey, workspace_id: UUID, run_id: UUID) -> DetailedJobRunResponse:
+    return looking.get_run(asking.platform, asking.principal, workspace_id, run_id)
+
+
+def cancel_run(asking: ByKey, workspace_id: UUID, run_id: UUID) -> DetailedJobRunResponse:
+    return cancel_runs.cancel_run(asking.platform, asking.principal, workspace_id, run_id)
+
+
+def cancel_many_runs(asking: ByKey, workspace_id: UUID, request: CancelJobRunsRequest) -> CancelJobRunsResponse:
+    return cancel_runs.cancel_runs(asking.platform, asking.principal, workspace_id, request)

@@ -1,0 +1,65 @@
+"""From errors to answers: the only place where a `HomeportError` becomes a status (wire contract §3)."""
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from homeport import errors
+from homeport.contract.base import ErrorBody
+from homeport.telemetry import events
+
+_STATUS_OF: dict[type[errors.HomeportError], int] = {
+    errors.BadRequest: 400,
+    errors.NotSignedIn: 401,
+    errors.NotAllowed: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.ClientTooOld: 426,
+    errors.Unavailable: 503,
+}
+
+
+def status_of(error: errors.HomeportError) -> int:
+    """The HTTP status of an error, by the nearest class that has one."""
+    return next((_STATUS_OF[kind] for kind in type(error).__mro__ if kind in _STATUS_OF), 500)
+
+
+def answer(error: errors.HomeportError) -> JSONResponse:
+    return _response(status_of(error), error.code, error.message, error.reasons)
+
+
+def install(app: FastAPI) -> None:
+    """Every error of the API leaves in the one shape, also those of the framework."""
+
+    @app.exception_handler(errors.HomeportError)
+    def _ours(_request: Request, error: errors.HomeportError) -> JSONResponse:
+        return answer(error)
+
+    @app.exception_handler(RequestValidationError)
+    def _malformed(_request: Request, error: RequestValidationError) -> JSONResponse:
+        # 400, which every operation declares: an undeclared 422 would lose its code in the client. What was
+        # sent is not repeated: it may hold a secret.
+        reasons = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        return _response(400, "malformed_request", "The request is not of the form it must have.", reasons)
+
+    @app.exception_handler(HTTPException)
+    def _of_framework(_request: Request, error: HTTPException) -> JSONResponse:
+        code = {404: "no_such_address", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        return _response(error.status_code, code, str(error.detail))
+
+    @app.exception_handler(Exception)
+    def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        events.emit(
+            events.REQUEST_FAILED, method=request.method, path=request.url.path, error=repr(error), exc_info=error
+        )
+        return _response(500, "internal_error", "Homeport hit a fault of its own; its log has the details.")
+
+
+def _response(status: int, code: str, detail: str, reasons: Sequence[str] = ()) -> JSONResponse:
+    extra = {"reasons": list(reasons)} if reasons else {}
+    body = ErrorBody(status_code=status, code=code, detail=detail, extra=extra)
+    return JSONResponse(body.model_dump(), status_code=status)

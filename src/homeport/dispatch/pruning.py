@@ -1,0 +1,24 @@
+"""Forgets what has run out: uploads that were never made, sign-in codes, browser sessions."""
+
+from datetime import datetime, timedelta
+
+from homeport.store import credentials, packages
+from homeport.store.database import Database
+
+_EVERY_SECONDS = 3600.0
+_KEPT_FOR = timedelta(days=1)
+"""After its end, so that a late comer is told 'expired' and not 'unknown'."""
+
+
+class PruneExpired:
+    name = "pruning"
+    topic = None
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def work(self, now: datetime) -> float:
+        with self._database.write() as tx:
+            credentials.delete_expired(tx, now - _KEPT_FOR)
+            packages.delete_stale_uploads(tx, now - _KEPT_FOR)
+        return _EVERY_SECONDS

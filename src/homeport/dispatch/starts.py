@@ -1,0 +1,63 @@
+"""Gives pending runs to the engine, in the order they were asked for, as far as the machine has room.
+
+The row comes first: an attempt is written before the engine hears of it, so a crash in between leaves an attempt
+that nobody claims, and `watch` submits it again.
+"""
+
+from datetime import datetime
+
+from homeport import bells
+from homeport.auth import secrets
+from homeport.bells import Bells
+from homeport.dispatch.service import AT_ONCE
+from homeport.execution.engines import Engine, EngineError, Placement
+from homeport.scheduling import run_lifecycle as lifecycle
+from homeport.store import attempts, run_endings, runs
+from homeport.store.database import Database
+from homeport.store.schema import Tx
+from homeport.telemetry import events
+
+_IDLE_SECONDS = 1.0
+
+
+class StartPendingRuns:
+    name = "starts"
+    topic = bells.RUNS_PENDING
+
+    def __init__(self, database: Database, engine: Engine, bells: Bells, server_url: str, max_runs: int) -> None:
+        self._database = database
+        self._engine = engine
+        self._bells = bells
+        self._server_url = server_url
+        self._max_runs = max_runs
+
+    def work(self, now: datetime) -> float:
+        """Start the run that has waited longest, if there is room for it."""
+        ticket = secrets.new_token()
+        with self._database.write() as tx:
+            attempt = self._take_next(tx, ticket, now)
+        if attempt is None:
+            return _IDLE_SECONDS
+        try:
+            self._engine.submit(Placement(attempt.id, self._server_url, ticket))
+        except EngineError as error:
+            self._fail(attempt, error, now)
+        else:
+            events.emit(events.RUN_SUBMITTED, run=str(attempt.run_id), attempt=attempt.id)
+        return AT_ONCE
+
+    def _take_next(self, tx: Tx, ticket: str, now: datetime) -> attempts.Attempt | None:
+        if runs.count_placed(tx) >= self._max_runs:
+            return None
+        for run in runs.pending(tx, limit=1):
+            if runs.apply(tx, run.id, lifecycle.SUBMIT, now):
+                return attempts.submit(tx, run.id, 1, secrets.hash_of(ticket), now)
+        return None
+
+    def _fail(self, attempt: attempts.Attempt, error: EngineError, now: datetime) -> None:
+        with self._database.write() as tx:
+            ended = run_endings.end(
+                tx, attempt.run_id, run_endings.Ending(lifecycle.FAIL_LAUNCH, error.message), now
+            )
+        if ended is not None:
+            run_endings.announce(self._bells, ended)

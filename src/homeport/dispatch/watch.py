@@ -1,0 +1,116 @@
+"""Watches over attempts whose runner does not speak for itself: never claimed, gone, or silent too long.
+
+The same look, every two seconds, is also what happens after a crash of the server: there is no other recovery.
+Silence counts from the start of this server at the earliest, for nobody could report while none ran.
+"""
+
+from datetime import datetime, timedelta
+
+from homeport.auth import secrets
+from homeport.bells import Bells
+from homeport.execution.engines import Engine, EngineError, Phase, Placement, Seen
+from homeport.logs import writing
+from homeport.scheduling import run_lifecycle as lifecycle
+from homeport.scheduling.run_lifecycle import RunStatus
+from homeport.store import attempts, run_endings, runs
+from homeport.store.database import Database
+from homeport.store.run_endings import Ending
+from homeport.telemetry import events
+
+_LOOK_EVERY_SECONDS = 2.0
+_CLAIM_WITHIN = timedelta(seconds=5)
+"""A runner claims its attempt some tens of milliseconds after it was started."""
+_GIVE_UP_AFTER = timedelta(seconds=60)
+"""How long an attempt that nobody claims is submitted again."""
+_LAST_REPORT_WITHIN = timedelta(seconds=10)
+"""Its runner is gone, but the exit report may still be on its way."""
+_LEASE_MARGIN = timedelta(seconds=30)
+"""For clocks and slow requests: by now a silent runner has stopped its run."""
+_KILL_MARGIN = timedelta(seconds=15)
+"""After the grace of a cancel, the engine is asked to kill."""
+
+
+class WatchAttempts:
+    name = "watch"
+    topic = None
+
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        bells: Bells,
+        server_url: str,
+        lease: timedelta,
+        up_since: datetime,
+    ) -> None:
+        self._database = database
+        self._engine = engine
+        self._bells = bells
+        self._server_url = server_url
+        self._lease = lease
+        self._up_since = up_since
+
+    def work(self, now: datetime) -> float:
+        """One look at every live attempt."""
+        with self._database.read() as tx:
+            live = attempts.live(tx)
+        seen = self._engine.observe([attempt.id for attempt in live]) if live else {}
+        for attempt in live:
+            self._look_at(attempt, seen[attempt.id], now)
+        return _LOOK_EVERY_SECONDS
+
+    def _look_at(self, attempt: attempts.Attempt, seen: Seen, now: datetime) -> None:
+        silence = now - max(attempt.contact_at, self._up_since)
+        if attempt.state == "submitted":
+            if seen.phase is not Phase.STARTED and silence > _CLAIM_WITHIN:
+                self._submit_again(attempt, seen, now)
+        elif seen.process_gone and silence > _LAST_REPORT_WITHIN:
+            self._lose(attempt, seen.reason or "its runner is gone from the machine", now)
+        elif silence > self._lease + _LEASE_MARGIN:
+            self._lose(attempt, f"nothing was heard of its runner for {silence.total_seconds():.0f} seconds", now)
+            self._engine.kill(attempt.id)
+        else:
+            self._kill_if_overdue(attempt, now)
+
+    def _submit_again(self, attempt: attempts.Attempt, seen: Seen, now: datetime) -> None:
+        if now - max(attempt.created_at, self._up_since) > _GIVE_UP_AFTER:
+            words = self._engine.diagnose(attempt.id).strip() or seen.reason or "it was never heard of"
+            self._end(attempt, Ending(lifecycle.FAIL_LAUNCH, f"its runner could not be started: {words}"), now)
+            return
+        ticket = secrets.new_token()
+        with self._database.write() as tx:
+            is_ours = attempts.renew_ticket(tx, attempt.id, secrets.hash_of(ticket), now)
+        if not is_ours:
+            return  # claimed in the meantime
+        events.emit(events.RUN_RESUBMITTED, attempt=attempt.id)
+        try:
+            self._engine.submit(Placement(attempt.id, self._server_url, ticket))
+        except EngineError as error:
+            self._end(attempt, Ending(lifecycle.FAIL_LAUNCH, error.message), now)
+
+    def _lose(self, attempt: attempts.Attempt, reason: str, now: datetime) -> None:
+        events.emit(events.RUN_LOST, run=str(attempt.run_id), attempt=attempt.id, reason=reason)
+        with self._database.read() as tx:
+            run = runs.get(tx, attempt.run_id)
+        if run is not None and run.status == RunStatus.CANCELLING:
+            # it was to stop, and it has
+            self._end(attempt, Ending(lifecycle.FINISH_CANCEL, f"cancelled; {reason}"), now)
+        else:
+            self._end(attempt, Ending(lifecycle.LOSE, f"lost: {reason}"), now)
+
+    def _kill_if_overdue(self, attempt: attempts.Attempt, now: datetime) -> None:
+        with self._database.read() as tx:
+            run = runs.get(tx, attempt.run_id)
+        if run is None or run.cancel_by is None or now - max(run.cancel_by, self._up_since) <= _KILL_MARGIN:
+            return
+        events.emit(events.ATTEMPT_KILLED, attempt=attempt.id)
+        self._engine.kill(attempt.id)
+
+    def _end(self, attempt: attempts.Attempt, ending: Ending, now: datetime) -> None:
+        with self._database.write() as tx:
+            ended = run_endings.end(tx, attempt.run_id, ending, now)
+            if ended is not None:
+                writing.add_remark(tx, attempt.run_id, f"Homeport: {ending.detail}", now)
+        if ended is not None:
+            run_endings.announce(self._bells, ended)
+            self._engine.forget(attempt.id)

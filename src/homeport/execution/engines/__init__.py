@@ -1,0 +1,83 @@
+"""Engines place runners on machines and notice when they are gone; nothing more.
+
+Logs, exit status, cancel, code, secrets: all that is between the runner and the server. An engine is told a name
+and how to start the runner, and sees no secret. Its promises (`tests/execution/engine_promises.py` holds every
+engine to them):
+
+* `submit` may be repeated with the same attempt: a second runner finds the ticket taken and leaves.
+* `observe` answers for any attempt: one it does not know is ABSENT.
+* `kill` and `forget` may be repeated, and may come before `submit` or after the end.
+* `process_gone` is said only when nothing of the attempt can still run.
+* Attempts survive the server: another engine object on the same node takes up where the first one left.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from homeport.errors import HomeportError
+
+
+class EngineError(HomeportError):
+    """The engine would not place the run."""
+
+    code = "engine_error"
+
+
+class Phase(StrEnum):
+    """Where an attempt is, as its engine sees it."""
+
+    ABSENT = "absent"
+    """Not known here: never submitted, or forgotten."""
+    STARTED = "started"
+    """Its runner lives."""
+    ENDED = "ended"
+    """Its runner is gone."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """All that an engine may know of an attempt. No secrets: the ticket is good once, and void after."""
+
+    attempt: str
+    """[a-z0-9-], at most 52 characters, unique for ever; the engine-side name."""
+    server_url: str
+    ticket: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One look at an attempt."""
+
+    attempt: str
+    phase: Phase
+    reason: str | None = None
+    """In words, when it ended without its runner saying so."""
+    process_gone: bool = False
+    """The whole process tree has provably ended."""
+
+
+class Engine(Protocol):
+    name: str
+
+    def open(self) -> None:
+        """Check that runs can be placed; `EngineError` with advice when not."""
+
+    def submit(self, placement: Placement) -> None:
+        """Start the attempt's runner; returns when the engine has accepted it for good."""
+
+    def observe(self, attempts: Collection[str]) -> dict[str, Seen]:
+        """One look at many attempts."""
+
+    def kill(self, attempt: str) -> None:
+        """End the runner and what it started, at once. Never the normal path."""
+
+    def diagnose(self, attempt: str) -> str:
+        """The last words of a runner that never reported, for people; may be empty."""
+
+    def forget(self, attempt: str) -> None:
+        """Drop the engine's record of an attempt that is over."""
+
+    def close(self) -> None:
+        """Let go of the engine; attempts go on."""

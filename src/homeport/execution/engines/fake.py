@@ -1,0 +1,62 @@
+"""An engine without processes, which fails on command; it keeps the promises of every engine."""
+
+from collections.abc import Callable, Collection
+
+from homeport.execution.engines import EngineError, Phase, Placement, Seen
+
+
+class FakeEngine:
+    """Remembers what it was told. `on_submit` stands for the runner: it gets the placement."""
+
+    name = "fake"
+
+    def __init__(self, on_submit: Callable[[Placement], None] | None = None) -> None:
+        self._on_submit = on_submit
+        self._phases: dict[str, Phase] = {}
+        self.placements: list[Placement] = []
+        self.refuses_with: str | None = None
+        """When set, `submit` fails with this message."""
+
+    def open(self) -> None:
+        """Always can."""
+
+    def submit(self, placement: Placement) -> None:
+        if self.refuses_with is not None:
+            raise EngineError(self.refuses_with)
+        if self._phases.get(placement.attempt) is Phase.STARTED:
+            return
+        self._phases[placement.attempt] = Phase.STARTED
+        self.placements.append(placement)
+        if self._on_submit is not None:
+            self._on_submit(placement)
+
+    def observe(self, attempts: Collection[str]) -> dict[str, Seen]:
+        return {attempt: self._look_at(attempt) for attempt in attempts}
+
+    def kill(self, attempt: str) -> None:
+        if attempt in self._phases:
+            self._phases[attempt] = Phase.ENDED
+
+    def diagnose(self, attempt: str) -> str:
+        return ""
+
+    def forget(self, attempt: str) -> None:
+        if self._phases.get(attempt) is not Phase.STARTED:
+            self._phases.pop(attempt, None)
+
+    def close(self) -> None:
+        """Nothing to let go."""
+
+    def vanish(self, attempt: str) -> None:
+        """The runner dies without a word."""
+        self._phases[attempt] = Phase.ENDED
+
+    def lose_memory(self) -> None:
+        """The engine's records are gone, as after a crash between accepting and starting."""
+        self._phases.clear()
+
+    def _look_at(self, attempt: str) -> Seen:
+        phase = self._phases.get(attempt, Phase.ABSENT)
+        if phase is Phase.ENDED:
+            return Seen(attempt, phase, "its runner is gone", process_gone=True)
+        return Seen(attempt, phase, process_gone=phase is Phase.ABSENT)

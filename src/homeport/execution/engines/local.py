@@ -1,0 +1,168 @@
+"""The engine of this machine: starts runners as processes of their own session and finds them again by pid.
+
+A runner is no part of the server: it outlives it. What is needed to find it again stands in its folder,
+`runs/<attempt>/runner.json`; a pid counts only together with the process's start time and the machine's boot id.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import homeport_runner
+from homeport.execution.engines import EngineError, Phase, Placement, Seen
+from homeport_runner.boot import argv
+
+_SOURCE_FOLDER = Path(homeport_runner.__file__).parents[1]
+_LAST_WORDS_BYTES = 4_000
+
+# What the runner may take from the server's environment: how to find programs, the package index and its
+# certificates. Nothing named HOMEPORT_…: settings and keys of the server stay with the server.
+_PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "NETRC")
+_PASSED_ON_PREFIXES = ("UV_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PASSED_ON_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@dataclass(frozen=True)
+class _Process:
+    pid: int
+    started: str
+    boot: str
+
+
+class LocalEngine:
+    """Runs on this machine, below `node_dir`."""
+
+    name = "local"
+
+    def __init__(self, node_dir: Path, uv: str | None = None) -> None:
+        self._node_dir = node_dir
+        self._uv = uv or _find_uv()
+        self._lock = threading.Lock()
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def open(self) -> None:
+        if self._uv is None:
+            raise EngineError("uv was not found: install it with `pip install uv`, or the extra homeport[server].")
+        self._runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def submit(self, placement: Placement) -> None:
+        with self._lock:
+            if self._find(placement.attempt) is None:
+                self._start(placement)
+
+    def observe(self, attempts: Collection[str]) -> dict[str, Seen]:
+        with self._lock:
+            self._reap()
+            return {attempt: self._look_at(attempt) for attempt in attempts}
+
+    def kill(self, attempt: str) -> None:
+        with self._lock:
+            process = self._find(attempt)
+        if process is not None:
+            # the runner's tether sees to the run's processes as soon as the runner is gone
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+
+    def diagnose(self, attempt: str) -> str:
+        with suppress(OSError):
+            return (self._runs / attempt / "runner.log").read_bytes()[-_LAST_WORDS_BYTES:].decode(errors="replace")
+        return ""
+
+    def forget(self, attempt: str) -> None:
+        with self._lock:
+            if self._find(attempt) is None:
+                self._children.pop(attempt, None)
+                shutil.rmtree(self._runs / attempt, ignore_errors=True)
+
+    def close(self) -> None:
+        with self._lock:
+            self._reap()
+
+    @property
+    def _runs(self) -> Path:
+        return self._node_dir / "runs"
+
+    def _start(self, placement: Placement) -> None:
+        folder = self._runs / placement.attempt
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        command = argv(
+            sys.executable, str(_SOURCE_FOLDER), placement.server_url, placement.attempt, placement.ticket
+        )
+        try:
+            with (folder / "runner.log").open("ab") as log:
+                child = subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    env=self._environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise EngineError(f"The runner could not be started: {error}.") from error
+        self._children[placement.attempt] = child
+        # Should we die before this is written, the next look finds no runner and submits again; the ticket
+        # decides which of the two gets the attempt.
+        _write(folder / "runner.json", json.dumps(asdict(_process(child.pid))))
+
+    def _environment(self) -> dict[str, str]:
+        passed = {
+            name: value
+            for name, value in os.environ.items()
+            if name in _PASSED_ON or name.upper() in _PASSED_ON_PROXIES or name.startswith(_PASSED_ON_PREFIXES)
+        }
+        return passed | {"HOMEPORT_NODE_DIR": str(self._node_dir), "HOMEPORT_UV": self._uv or "uv"}
+
+    def _look_at(self, attempt: str) -> Seen:
+        if self._find(attempt) is not None:
+            return Seen(attempt, Phase.STARTED)
+        if not (self._runs / attempt / "runner.json").exists():
+            return Seen(attempt, Phase.ABSENT, process_gone=True)
+        return Seen(attempt, Phase.ENDED, "its runner is gone from this machine", process_gone=True)
+
+    def _find(self, attempt: str) -> _Process | None:
+        """The attempt's runner, if it lives."""
+        try:
+            recorded = _Process(**json.loads((self._runs / attempt / "runner.json").read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+        return recorded if _process(recorded.pid) == recorded else None
+
+    def _reap(self) -> None:
+        for attempt, child in list(self._children.items()):
+            if child.poll() is not None:
+                del self._children[attempt]
+
+
+def _process(pid: int) -> _Process:
+    """What tells this process from any other that has its pid before or after; dead ones have no start time."""
+    started = ""
+    with suppress(OSError, IndexError):
+        # the command name, in brackets, may hold anything: the fields count from behind it
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        started = "" if fields[0] in ("Z", "X") else fields[19]
+    boot = ""
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return _Process(pid, started, boot)
+
+
+def _write(path: Path, text: str) -> None:
+    scratch = path.with_suffix(".new")
+    scratch.write_text(text)
+    scratch.replace(path)
+
+
+def _find_uv() -> str | None:
+    """uv beside our own Python first: it came with the server extra."""
+    beside = Path(sys.executable).with_name("uv")
+    return str(beside) if beside.exists() else shutil.which("uv")

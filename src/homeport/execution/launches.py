@@ -1,0 +1,124 @@
+"""Everything a runner is told about one attempt: the launch document (run contract §5 to §8)."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from homeport.contract import dlt_deployment
+from homeport.contract.runner_protocol import Launch, PackageLaunch
+from homeport.execution import environments
+
+DATA_PROFILES = {"access": "prod"}
+"""Profiles that use the stored files of another: `access` reads what `prod` has loaded (run contract §8)."""
+
+NO_LIMIT_SECONDS = 10 * 365 * 86_400
+"""How a run without time limit is reported where the API wants a number."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a run may take, and how long it gets to stop, in seconds."""
+
+    timeout: float | None
+    grace: float
+
+    @property
+    def max_run_time_seconds(self) -> int:
+        return NO_LIMIT_SECONDS if self.timeout is None else int(self.timeout)
+
+
+@dataclass(frozen=True)
+class LaunchOrder:
+    """What is launched: the pinned versions and decisions of one run."""
+
+    run_id: UUID
+    workspace_id: UUID
+    organization_id: UUID
+    workspace_name: str
+    definition: dlt_deployment.Definition
+    requirements: Mapping[str, Any]
+    trigger: str
+    profile: str
+    refresh: bool
+    interval: tuple[datetime, datetime]
+    code_sha256: str
+    configuration_sha256: str
+    limits: Limits
+    api_url: str
+    lease_seconds: float
+
+
+def limits_of(definition: dlt_deployment.Definition, timeout: float, grace: float) -> Limits:
+    """The job's limits, with the server's defaults where it sets none (run contract §10).
+
+    A job that says `timeout: null` wants no limit; interactive jobs have none unless they say so.
+    """
+    execute = definition["execute"]
+    if "timeout" not in execute:
+        is_interactive = definition["entry_point"]["job_type"] == "interactive"
+        return Limits(None if is_interactive else timeout, grace)
+    spec = execute["timeout"] or {}
+    limit = spec.get("timeout")
+    return Limits(None if limit is None else float(limit), float(spec.get("grace_period", grace)))
+
+
+def compose(order: LaunchOrder, session: str) -> Launch:
+    """The document that a claim is answered with."""
+    entry_point = dlt_deployment.entry_point(
+        order.definition,
+        profile=order.profile,
+        refresh=order.refresh,
+        interval=order.interval,
+        dlt_install=order.requirements["dlt_version"],
+    )
+    return Launch(
+        session=session,
+        lease_seconds=order.lease_seconds,
+        root_name=_folder_name(order.workspace_name),
+        storage=f"{order.workspace_id}/{DATA_PROFILES.get(order.profile, order.profile)}",
+        environment=environments.compose(order.requirements, order.definition),
+        command=[
+            "-u",
+            "-m",
+            dlt_deployment.launcher_of(order.definition),
+            "--run-id",
+            str(order.run_id),
+            "--trigger",
+            order.trigger,
+            "--entry-point",
+            json.dumps(entry_point),
+        ],
+        variables=_variables(order),
+        packages={
+            "code": PackageLaunch(sha256=order.code_sha256),
+            "configuration": PackageLaunch(sha256=order.configuration_sha256),
+        },
+        timeout_seconds=order.limits.timeout,
+        grace_seconds=order.limits.grace,
+    )
+
+
+def _variables(order: LaunchOrder) -> dict[str, str]:
+    """Run contract §7.1. The runner adds what only the node knows: PATH, HOME, folders."""
+    return {
+        # before the process starts: in-process launchers have read the profile when the entry point names it
+        "WORKSPACE__PROFILE": order.profile,
+        "RUNTIME__RUN_ID": str(order.run_id),
+        "RUNTIME__WORKSPACE_ID": str(order.workspace_id),
+        "RUNTIME__ORGANIZATION_ID": str(order.organization_id),
+        "RUNTIME__API_BASE_URL": order.api_url,
+        "RUNTIME__DATAPLANE_BASE_URL": order.api_url,
+        # dlt would send anonymous usage data off this machine
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+        # marimo would have browsers load its assets from a CDN
+        "MARIMO__ASSET_URL": "",
+    }
+
+
+def _folder_name(workspace_name: str) -> str:
+    """The workspace's name as a folder: dlt calls a workspace after its folder where nothing else names it."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", workspace_name).strip("_")[:60] or "workspace"

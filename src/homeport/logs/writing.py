@@ -1,0 +1,36 @@
+"""Taking in the lines that runners send: numbered, without gap, each kept once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from homeport.contract.runner_protocol import WireLine
+from homeport.store import attempts, log_chunks
+from homeport.store.schema import Tx
+
+
+def append(tx: Tx, attempt: attempts.Attempt, first: int, lines: Sequence[WireLine]) -> int:
+    """Keep lines numbered from `first`; the answer is the number wanted next.
+
+    A runner that missed an answer sends lines again: what is here already is left out. Lines that would leave a
+    gap are not taken; the runner sends from the wanted number on.
+    """
+    wanted = attempt.next_line
+    fresh = list(lines[wanted - first :]) if first <= wanted else []
+    if not fresh:
+        return wanted
+    after = wanted + len(fresh)
+    if not attempts.advance_lines(tx, attempt.id, wanted, after):
+        # the same runner's earlier request was slow and came in between: it counts, this one is sent again
+        latest = attempts.get(tx, attempt.id)
+        return wanted if latest is None else latest.next_line
+    rows = [[at.isoformat(), *rest] for at, *rest in fresh]
+    log_chunks.add(tx, attempt.id, wanted, rows)
+    return after
+
+
+def add_remark(tx: Tx, run_id: UUID, text: str, now: datetime) -> None:
+    """A last line of ours at the end of a log whose runner can write no more."""
+    found = attempts.of_run(tx, run_id)
+    if found:
+        append(tx, found[-1], found[-1].next_line, [(now, "stderr", "setup", "run", text)])

@@ -1,0 +1,293 @@
+"""Deploy a manifest: check it, compare it with the jobs that are there, apply the difference, all or nothing.
+
+Wire contract §9. The comparison itself is `scheduling/reconciliation.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from homeport import bells
+from homeport.auth.permissions import Permission, workspace_for
+from homeport.auth.principals import Principal
+from homeport.contract import dlt_deployment
+from homeport.contract.dlt_deployment import Definition
+from homeport.contract.jobs import (
+    DeployedJobResponse,
+    DeployWorkspaceRequest,
+    DeployWorkspaceResponse,
+    JobsDeployReceipt,
+)
+from homeport.errors import Conflict
+from homeport.operations import answers, manifest_checks
+from homeport.operations.platform import Platform
+from homeport.scheduling.intervals import next_tick_within
+from homeport.scheduling.reconciliation import Change, DeployedJob, JobDeployOutcome, WantedJob, reconcile
+from homeport.scheduling.triggers import Trigger, TriggerKind, parse_trigger
+from homeport.store import job_triggers, jobs, packages, run_starts, ticks, workspaces
+from homeport.store.schema import Tx
+from homeport.telemetry import events
+
+CANONICAL_MODULE = "__deployment__"
+"""The module whose docstring describes the workspace."""
+
+
+class _DryRun(Exception):
+    def __init__(self, response: DeployWorkspaceResponse) -> None:
+        self.response = response
+
+
+@dataclass(frozen=True)
+class _Deploy:
+    """What one deploy works with."""
+
+    tx: Tx
+    platform: Platform
+    principal: Principal
+    workspace_id: UUID
+    module: str | None
+    now: datetime
+    profiles: list[str] | None
+    """Profiles that the active configuration has; none when there is no configuration yet."""
+
+
+def deploy(
+    platform: Platform, principal: Principal, workspace_id: UUID, request: DeployWorkspaceRequest
+) -> DeployWorkspaceResponse:
+    """The receipt. A dry run goes the same way to its end and is then rolled back."""
+    now = platform.clock.now()
+    checked = dlt_deployment.check_manifest(
+        request.jobs, request.job_definition_engine_version, request.deployment_module
+    )
+    try:
+        with platform.database.write() as tx:
+            workspace = workspace_for(tx, principal, workspace_id, Permission.WRITE)
+            if workspace.archived_at is not None:
+                raise Conflict(
+                    f"The workspace {workspace.name!r} is archived and takes no deploys; restore it first.",
+                    code="workspace_archived",
+                )
+            response = _deploy(tx, platform, principal, workspace, request, checked, now)
+            if request.dry_run:
+                raise _DryRun(response)
+    except _DryRun as preview:
+        return preview.response
+    _tell(platform, workspace_id, request, response)
+    return response
+
+
+def _deploy(
+    tx: Tx,
+    platform: Platform,
+    principal: Principal,
+    workspace: workspaces.Workspace,
+    request: DeployWorkspaceRequest,
+    checked: dlt_deployment.CheckedManifest,
+    now: datetime,
+) -> DeployWorkspaceResponse:
+    workspaces.lock(tx, workspace.id)
+    configuration = packages.latest(tx, workspace.id, "configurations")
+    code = packages.latest(tx, workspace.id, "deployments")
+    warnings = list(checked.warnings)
+    warnings += manifest_checks.check(
+        checked.jobs,
+        profiles=configuration.profiles if configuration else None,
+        requirements=packages.requirements(tx, code.id) if code else None,
+        is_dry_run=request.dry_run,
+    )
+    context = _Deploy(
+        tx,
+        platform,
+        principal,
+        workspace.id,
+        request.deployment_module,
+        now,
+        configuration.profiles if configuration else None,
+    )
+    receipt = _reconcile(context, checked.jobs)
+    if request.deployment_module == CANONICAL_MODULE and request.description != workspace.description:
+        workspaces.describe(tx, workspace.id, request.description, now)
+    return DeployWorkspaceResponse(
+        job_receipt=receipt, warnings=warnings, deployment_module=request.deployment_module
+    )
+
+
+def _reconcile(context: _Deploy, wanted: list[Definition]) -> JobsDeployReceipt:
+    there = {item.job.job_ref: item for item in jobs.all_current(context.tx, context.workspace_id)}
+    definitions = {job["job_ref"]: job for job in wanted}
+    changes = reconcile(
+        [
+            DeployedJob(
+                ref,
+                item.version.definition_hash,
+                item.job.deployment_module,
+                item.job.archived_at is not None,
+            )
+            for ref, item in there.items()
+        ],
+        [WantedJob(ref, dlt_deployment.definition_hash(job)) for ref, job in definitions.items()],
+        context.module,
+    )
+    receipt = JobsDeployReceipt(succeeded=[], skipped=[])
+    for change in changes:
+        row = _apply(context, change, there.get(change.job_ref), definitions.get(change.job_ref))
+        (receipt.skipped if row.outcome == "unchanged" else receipt.succeeded).append(row)
+    return receipt
+
+
+def _apply(
+    context: _Deploy, change: Change, before: jobs.CurrentJob | None, definition: Definition | None
+) -> DeployedJobResponse:
+    """One job's part of the deploy, and its line of the receipt."""
+    if before is None:
+        assert definition is not None
+        after = _create(context, change, definition)
+    elif change.outcome is JobDeployOutcome.ARCHIVED:
+        after = _archive(context, before)
+    else:
+        assert definition is not None
+        after = _update(context, change, before, definition)
+    replaced = before is not None and after.version.id != before.version.id
+    next_at = job_triggers.next_at_by_job(context.tx, {after.job.id})
+    return DeployedJobResponse(
+        job=answers.job(after, next_at.get(after.job.id)),
+        outcome=change.outcome.value,
+        previous_version=answers.job_version(change.job_ref, before.version, context.platform.settings)
+        if before is not None and replaced
+        else None,
+    )
+
+
+def _create(context: _Deploy, change: Change, definition: Definition) -> jobs.CurrentJob:
+    job_id = uuid4()
+    version = _version(context, change, job_id, 1, definition)
+    job = jobs.Job(
+        id=job_id,
+        workspace_id=context.workspace_id,
+        job_ref=change.job_ref,
+        current_version_id=version.id,
+        deployment_module=change.deployment_module,
+        archived_at=None,
+        paused_at=None,
+        completed_until=None,
+        has_completed=False,
+        refresh_pending=False,
+        last_run_number=0,
+        created_by=context.principal.member_id,
+        created_at=context.now,
+        updated_at=context.now,
+    )
+    jobs.insert(context.tx, job, version)
+    current = jobs.CurrentJob(job, version)
+    _index_triggers(context, current, previous=None)
+    return current
+
+
+def _update(context: _Deploy, change: Change, before: jobs.CurrentJob, definition: Definition) -> jobs.CurrentJob:
+    version = before.version
+    profile = _profile(context, definition)
+    # the profile follows the configuration too: a job falls back to prod until `access` is configured
+    if change.is_new_version or profile != version.profile:
+        version = _version(context, change, before.job.id, version.version + 1, definition)
+        jobs.add_version(context.tx, version)
+    job = replace(
+        before.job,
+        current_version_id=version.id,
+        deployment_module=change.deployment_module,
+        archived_at=None,
+        paused_at=before.job.paused_at if _has_schedule(version) else None,
+        updated_at=before.job.updated_at if change.outcome is JobDeployOutcome.UNCHANGED else context.now,
+    )
+    if job != before.job:
+        jobs.save(
+            context.tx,
+            job,
+            current_version_id=job.current_version_id,
+            deployment_module=job.deployment_module,
+            archived_at=None,
+            paused_at=job.paused_at,
+            updated_at=job.updated_at,
+        )
+    current = jobs.CurrentJob(job, version)
+    if job != before.job:
+        _index_triggers(context, current, previous=before)
+    return current
+
+
+def _archive(context: _Deploy, before: jobs.CurrentJob) -> jobs.CurrentJob:
+    job = replace(before.job, archived_at=context.now, paused_at=None, updated_at=context.now)
+    jobs.save(context.tx, job, archived_at=job.archived_at, paused_at=None, updated_at=job.updated_at)
+    job_triggers.replace(context.tx, job, {})
+    return jobs.CurrentJob(job, before.version)
+
+
+def _version(
+    context: _Deploy, change: Change, job_id: UUID, number: int, definition: Definition
+) -> jobs.JobVersion:
+    return jobs.JobVersion(
+        id=uuid4(),
+        job_id=job_id,
+        version=number,
+        definition=definition,
+        definition_hash=change.definition_hash,
+        engine_version=dlt_deployment.ENGINE_VERSION,
+        deployment_module=change.deployment_module,
+        triggers=dlt_deployment.expanded_triggers(definition),
+        default_trigger=dlt_deployment.default_trigger(definition),
+        profile=_profile(context, definition),
+        created_by=context.principal.member_id,
+        created_at=context.now,
+    )
+
+
+def _profile(context: _Deploy, definition: Definition) -> str:
+    """The profile that runs of the job get unless a start names another (run contract §8)."""
+    required = definition.get("require", {}).get("profile")
+    if required:
+        return str(required)
+    is_interactive = definition["entry_point"]["job_type"] == "interactive"
+    if is_interactive and "access" not in (context.profiles or []):
+        return "prod"
+    return "access" if is_interactive or "agent" in definition else "prod"
+
+
+def _has_schedule(version: jobs.JobVersion) -> bool:
+    return any(trigger.is_recurring for trigger in run_starts.timed_triggers(version.definition["triggers"]))
+
+
+def _index_triggers(context: _Deploy, current: jobs.CurrentJob, previous: jobs.CurrentJob | None) -> None:
+    """Write what fires the job; a timed trigger that did not change keeps its next moment."""
+    kept: Mapping[str, datetime] = {}
+    if previous is not None and previous.version.zone == current.version.zone:
+        kept = job_triggers.timed_of(context.tx, current.job.id)
+    next_at = {
+        text: kept.get(text) or _first_moment(context, current, parse_trigger(text))
+        for text in current.version.triggers
+    }
+    job_triggers.replace(context.tx, current.job, next_at)
+
+
+def _first_moment(context: _Deploy, current: jobs.CurrentJob, trigger: Trigger) -> datetime | None:
+    if not trigger.is_timed:
+        return None
+    # a moment that is named only once is over when the ledger has it, whatever is deployed after it
+    if trigger.kind is TriggerKind.ONCE and ticks.has_any(context.tx, current.job.id, str(trigger)):
+        return None
+    zone = current.version.zone
+    declared = run_starts.declared_interval(current.version.definition, zone)
+    return next_tick_within(trigger, context.now, zone=zone, declared=declared)
+
+
+def _tell(
+    platform: Platform,
+    workspace_id: UUID,
+    request: DeployWorkspaceRequest,
+    response: DeployWorkspaceResponse,
+) -> None:
+    outcomes: dict[str, Any] = {}
+    for row in [*response.job_receipt.succeeded, *response.job_receipt.skipped]:
+        outcomes[row.outcome] = outcomes.get(row.outcome, 0) + 1
+    events.emit(events.DEPLOYED, workspace=str(workspace_id), module=request.deployment_module, **outcomes)
+    platform.bells.ring(bells.SCHEDULES_CHANGED)

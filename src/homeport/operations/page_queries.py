@@ -1,0 +1,345 @@
+"""What the pages show: each function gathers the facts of one page in one read transaction.
+
+The answers are rows of the store as they are; how they look and read is the business of `web`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from homeport.auth.permissions import Permission, role_in, workspace_for
+from homeport.auth.principals import Principal
+from homeport.contract.log_lines import LogLine
+from homeport.errors import NotAllowed, NotFound
+from homeport.execution.launches import Limits, limits_of
+from homeport.logs import reading
+from homeport.operations.platform import Platform
+from homeport.scheduling.freshness import parse_freshness
+from homeport.scheduling.triggers import TriggerKind, parse_trigger
+from homeport.store import attempts, job_triggers, jobs, packages, people, runs, workspaces
+from homeport.store.jobs import CurrentJob, JobVersion
+from homeport.store.packages import Package
+from homeport.store.runs import Run
+from homeport.store.schema import Tx
+from homeport.store.workspaces import Workspace
+
+MAX_WORKSPACES = 200
+MAX_LIVE_JOBS = 200
+MAX_ARCHIVED_JOBS = 50
+RECENT_RUNS = 15
+RUNS_OF_A_JOB = 40
+RUNS_STARTED_SHOWN = 50
+
+Relation = Literal["success", "fail", "fresh"]
+"""Starts after the other's success, starts after its failure, or waits until it is fresh."""
+
+
+@dataclass(frozen=True)
+class JobSeen:
+    """A job, how it did last, and when the clock fires it next."""
+
+    current: CurrentJob
+    latest: Run | None
+    next_at: datetime | None
+
+
+@dataclass(frozen=True)
+class RunSeen:
+    """A run, its job, and who started it if that was a person."""
+
+    run: Run
+    job: CurrentJob
+    person: str | None
+
+
+@dataclass(frozen=True)
+class VersionSeen:
+    """A version of code or configuration, and who uploaded it."""
+
+    package: Package
+    author: str
+
+
+@dataclass(frozen=True)
+class Edge:
+    """How one job hangs on another."""
+
+    relation: Relation
+    job_ref: str
+    job: CurrentJob | None
+    """The other job; none when the workspace does not have it."""
+
+
+@dataclass(frozen=True)
+class WorkspaceSeen:
+    workspace: Workspace
+    live: list[JobSeen]
+    live_total: int
+    """All of them; a workspace may have more than are listed."""
+    archived: list[JobSeen]
+    archived_total: int
+    recent: list[RunSeen]
+    code: VersionSeen | None
+    configuration: VersionSeen | None
+
+
+@dataclass(frozen=True)
+class JobDetails:
+    workspace: Workspace
+    job: JobSeen
+    limits: Limits
+    author: str
+    """Who deployed the current version."""
+    upstream: list[Edge]
+    downstream: list[Edge]
+    runs: list[RunSeen]
+    has_older_runs: bool
+    may_start: bool
+
+
+@dataclass(frozen=True)
+class RunDetails:
+    workspace: Workspace
+    seen: RunSeen
+    version: JobVersion
+    """The job's version that the run was made from."""
+    limits: Limits
+    code: Package | None
+    configuration: Package | None
+    previous: RunSeen | None
+    started: list[RunSeen]
+    line_count: int
+    """Lines of its log so far."""
+    may_cancel: bool
+
+
+@dataclass(frozen=True)
+class PipelineDetails:
+    workspace: Workspace
+    jobs: list[JobSeen]
+    runs: list[RunSeen]
+
+
+@dataclass(frozen=True)
+class LogProgress:
+    """What is new in a log, and the run as of the same moment."""
+
+    run: Run
+    piece: reading.Piece
+
+
+def usable_workspaces(platform: Platform, principal: Principal) -> list[tuple[Workspace, str]]:
+    """Every live workspace of the person's organization that they may use, with their role, oldest first."""
+    with platform.database.read() as tx:
+        if principal.organization_role != "owner":
+            return [
+                (found, role)
+                for found, role in workspaces.used_by(tx, principal.member_id)
+                if role_in(tx, principal, found) is not None
+            ][:MAX_WORKSPACES]
+        found, _ = workspaces.of_organization(
+            tx,
+            principal.organization_id,
+            include_archived=False,
+            limit=MAX_WORKSPACES,
+            offset=0,
+            cap=MAX_WORKSPACES,
+        )
+    return [(item, "owner") for item in found]
+
+
+def workspace(platform: Platform, principal: Principal, workspace_id: UUID) -> WorkspaceSeen:
+    with platform.database.read() as tx:
+        found = workspace_for(tx, principal, workspace_id, Permission.READ)
+        live, live_total = _jobs(tx, workspace_id, is_archived=False, limit=MAX_LIVE_JOBS)
+        archived, archived_total = _jobs(tx, workspace_id, is_archived=True, limit=MAX_ARCHIVED_JOBS)
+        recent, _ = runs.page(tx, workspace_id, runs.Filters(), limit=RECENT_RUNS, offset=0, cap=1)
+        return WorkspaceSeen(
+            workspace=found,
+            live=live,
+            live_total=live_total,
+            archived=archived,
+            archived_total=archived_total,
+            recent=_seen(tx, recent),
+            code=_active_version(tx, workspace_id, "deployments"),
+            configuration=_active_version(tx, workspace_id, "configurations"),
+        )
+
+
+def job(platform: Platform, principal: Principal, workspace_id: UUID, name: str, page: int) -> JobDetails:
+    """A job by its ref or its id; its runs come in pages, from 1, newest first."""
+    with platform.database.read() as tx:
+        found = workspace_for(tx, principal, workspace_id, Permission.READ)
+        current = _job(tx, workspace_id, name)
+        filters, offset = runs.Filters(job_id=current.job.id), (page - 1) * RUNS_OF_A_JOB
+        # one more than is shown tells whether there are older ones; counting all would cost more every day
+        shown, _ = runs.page(tx, workspace_id, filters, limit=RUNS_OF_A_JOB + 1, offset=offset, cap=1)
+        others = jobs.all_current(tx, workspace_id)
+        author = current.version.created_by
+        return JobDetails(
+            workspace=found,
+            job=_jobs_seen(tx, [current])[0],
+            limits=_limits(platform, current.version),
+            author=people.names_of(tx, {author}).get(author, "somebody"),
+            upstream=_upstream(current, others),
+            downstream=_downstream(current, others),
+            runs=_seen(tx, shown[:RUNS_OF_A_JOB]),
+            has_older_runs=len(shown) > RUNS_OF_A_JOB,
+            may_start=_may(tx, principal, workspace_id, Permission.CREATE_RUN),
+        )
+
+
+def job_id(platform: Platform, principal: Principal, workspace_id: UUID, name: str) -> UUID:
+    """The id of a job that is named by ref or id."""
+    with platform.database.read() as tx:
+        workspace_for(tx, principal, workspace_id, Permission.READ)
+        return _job(tx, workspace_id, name).job.id
+
+
+def run(platform: Platform, principal: Principal, workspace_id: UUID, run_id: UUID) -> RunDetails:
+    with platform.database.read() as tx:
+        found = workspace_for(tx, principal, workspace_id, Permission.READ)
+        shown = runs.get(tx, run_id, workspace_id)
+        if shown is None:
+            raise NotFound(f"There is no run {run_id} in this workspace.")
+        before = None if shown.previous_run_id is None else runs.get(tx, shown.previous_run_id, workspace_id)
+        started = runs.started_by(tx, run_id)[:RUNS_STARTED_SHOWN]
+        version = jobs.version(tx, shown.job_version_id)
+        return RunDetails(
+            workspace=found,
+            seen=_seen(tx, [shown])[0],
+            version=version,
+            limits=_limits(platform, version),
+            code=packages.get(tx, workspace_id, "deployments", shown.deployment_id),
+            configuration=packages.get(tx, workspace_id, "configurations", shown.configuration_id),
+            previous=None if before is None else _seen(tx, [before])[0],
+            started=_seen(tx, started),
+            line_count=sum(attempt.next_line for attempt in attempts.of_run(tx, run_id)),
+            may_cancel=_may(tx, principal, workspace_id, Permission.WRITE),
+        )
+
+
+def pipeline(platform: Platform, principal: Principal, workspace_id: UUID, name: str) -> PipelineDetails:
+    """The jobs that load a pipeline, and their latest runs together."""
+    with platform.database.read() as tx:
+        found = workspace_for(tx, principal, workspace_id, Permission.READ)
+        loading = [
+            current
+            for current in jobs.all_current(tx, workspace_id)
+            if current.version.definition.get("deliver", {}).get("pipeline_name") == name
+        ]
+        if not loading:
+            raise NotFound(f"No job of this workspace loads a pipeline named {name!r}.")
+        latest: list[Run] = []
+        for current in loading:
+            filters = runs.Filters(job_id=current.job.id)
+            latest += runs.page(tx, workspace_id, filters, limit=RUNS_OF_A_JOB, offset=0, cap=1)[0]
+        latest.sort(key=lambda item: (item.created_at, item.number), reverse=True)
+        return PipelineDetails(found, _jobs_seen(tx, loading), _seen(tx, latest[:RUNS_OF_A_JOB]))
+
+
+def log_lines(platform: Platform, run_id: UUID, from_line: int, limit: int) -> tuple[list[LogLine], int]:
+    """At most `limit` lines from a line on, and the number of the line after them.
+
+    The caller has checked that they may be read.
+    """
+    lines: list[LogLine] = []
+    next_line = from_line
+    with platform.database.read() as tx:
+        while len(lines) < limit:
+            piece = reading.read(tx, run_id, next_line)
+            if not piece.lines:
+                break
+            lines += piece.lines
+            next_line = piece.next_line
+    return lines[:limit], from_line + len(lines[:limit])
+
+
+def log_progress(platform: Platform, run_id: UUID, from_line: int) -> LogProgress:
+    """Lines from a line on and the run's state; the caller has checked that they may be read."""
+    with platform.database.read() as tx:
+        found = runs.get(tx, run_id)
+        if found is None:
+            raise NotFound(f"There is no run {run_id}.")
+        return LogProgress(found, reading.read(tx, run_id, from_line))
+
+
+def _job(tx: Tx, workspace_id: UUID, name: str) -> CurrentJob:
+    try:
+        found = jobs.get(tx, workspace_id, UUID(name))
+    except ValueError:
+        found = jobs.by_refs(tx, workspace_id, [name]).get(name)
+    if found is None:
+        raise NotFound(f"There is no job {name!r} in this workspace.")
+    return found
+
+
+def _jobs(tx: Tx, workspace_id: UUID, *, is_archived: bool, limit: int) -> tuple[list[JobSeen], int]:
+    found, total = jobs.page(
+        tx, workspace_id, ref=None, is_archived=is_archived, limit=limit, offset=0, cap=10 * limit
+    )
+    return _jobs_seen(tx, found), total
+
+
+def _jobs_seen(tx: Tx, found: Sequence[CurrentJob]) -> list[JobSeen]:
+    ids = {current.job.id for current in found}
+    latest, next_at = runs.latest_of(tx, ids), job_triggers.next_at_by_job(tx, ids)
+    return [JobSeen(item, latest.get(item.job.id), next_at.get(item.job.id)) for item in found]
+
+
+def _seen(tx: Tx, found: Sequence[Run]) -> list[RunSeen]:
+    """Runs with their jobs and people, in a fixed number of queries."""
+    current = {item.job.id: item for item in jobs.by_ids(tx, {run.job_id for run in found})}
+    names = people.names_of(tx, {run.triggered_by for run in found if run.triggered_by is not None})
+    return [
+        RunSeen(run, current[run.job_id], names.get(run.triggered_by) if run.triggered_by else None)
+        for run in found
+    ]
+
+
+def _active_version(tx: Tx, workspace_id: UUID, kind: str) -> VersionSeen | None:
+    found = packages.latest(tx, workspace_id, kind)
+    if found is None:
+        return None
+    return VersionSeen(found, people.names_of(tx, {found.created_by}).get(found.created_by, "somebody"))
+
+
+def _limits(platform: Platform, version: JobVersion) -> Limits:
+    settings = platform.settings
+    return limits_of(version.definition, settings.default_timeout_seconds, settings.default_grace_seconds)
+
+
+_RELATION_OF: dict[TriggerKind, Relation] = {TriggerKind.JOB_SUCCESS: "success", TriggerKind.JOB_FAIL: "fail"}
+
+
+def _names_upstream(version: JobVersion) -> Iterable[tuple[Relation, str]]:
+    for trigger in map(parse_trigger, version.definition["triggers"]):
+        if trigger.is_job_event:
+            yield _RELATION_OF[trigger.kind], trigger.expr
+    for text in version.definition.get("freshness") or []:
+        yield "fresh", parse_freshness(text).job_ref
+
+
+def _upstream(current: CurrentJob, others: Sequence[CurrentJob]) -> list[Edge]:
+    by_ref = {other.job.job_ref: other for other in others}
+    return [Edge(relation, ref, by_ref.get(ref)) for relation, ref in _names_upstream(current.version)]
+
+
+def _downstream(current: CurrentJob, others: Sequence[CurrentJob]) -> list[Edge]:
+    return [
+        Edge(relation, other.job.job_ref, other)
+        for other in others
+        if other.job.archived_at is None
+        for relation, ref in _names_upstream(other.version)
+        if ref == current.job.job_ref
+    ]
+
+
+def _may(tx: Tx, principal: Principal, workspace_id: UUID, permission: Permission) -> bool:
+    try:
+        workspace_for(tx, principal, workspace_id, permission)
+    except NotAllowed:
+        return False
+    return True

@@ -1,0 +1,22 @@
+"""What every operation works with. Built once, in `server.py`."""
+
+from dataclasses import dataclass
+
+from homeport.auth.principals import DataplaneTokens
+from homeport.bells import Bells
+from homeport.clock import Clock
+from homeport.config import Settings
+from homeport.store.blobs import Blobs
+from homeport.store.database import Database
+
+
+@dataclass(frozen=True)
+class Platform:
+    database: Database
+    blobs: Blobs
+    clock: Clock
+    bells: Bells
+    settings: Settings
+    dataplane_tokens: DataplaneTokens
+    runner_url: str
+    """This server's address as runners of this machine reach it."""

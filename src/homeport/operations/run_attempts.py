@@ -1,0 +1,170 @@
+"""What a runner may ask of the server (`src/homeport_runner/README.md`): claim, packages, lines, orders, exit.
+
+Every verb but the claim needs the session that the claim gave out. A session whose attempt is over is answered
+with `Conflict`: the runner is fenced, kills what it started and leaves.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from homeport import bells
+from homeport.auth import secrets
+from homeport.contract.runner_protocol import (
+    ClaimRequest,
+    ExitRequest,
+    Launch,
+    LinesAnswer,
+    WireLine,
+)
+from homeport.errors import Conflict, NotFound, NotSignedIn
+from homeport.execution import launches
+from homeport.logs import writing
+from homeport.operations.platform import Platform
+from homeport.scheduling import run_lifecycle as lifecycle
+from homeport.scheduling.run_lifecycle import RunStatus
+from homeport.store import attempts, jobs, packages, run_endings, runs, workspaces
+from homeport.store.schema import Tx
+from homeport.telemetry import events
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a runner must know of the wishes of others."""
+
+    run_id: UUID
+    cancel: bool
+
+
+def claim(platform: Platform, attempt_id: str, request: ClaimRequest) -> Launch:
+    """Everything needed to carry out the attempt, for the first runner with the right ticket."""
+    now = platform.clock.now()
+    session = secrets.new_token()
+    with platform.database.write() as tx:
+        taken = attempts.claim(
+            tx,
+            attempt_id,
+            secrets.hash_of(request.ticket),
+            secrets.hash_of(session),
+            request.host,
+            request.pid,
+            now,
+        )
+        attempt = attempts.get(tx, attempt_id)
+        run = None if attempt is None else runs.get(tx, attempt.run_id)
+        if not taken or run is None or run.status != RunStatus.STARTING:
+            raise Conflict("This attempt was claimed before, or is not to be run any more.", code="not_yours")
+        return launches.compose(_order(tx, platform, run), session)
+
+
+def package(platform: Platform, attempt_id: str, session: str, which: Literal["code", "configuration"]) -> bytes:
+    """An archive that the attempt's run is pinned to."""
+    with platform.database.write() as tx:
+        run = _run_of(tx, _speaking(tx, attempt_id, session, platform.clock.now()))
+        kind = "deployments" if which == "code" else "configurations"
+        package_id = run.deployment_id if which == "code" else run.configuration_id
+        found = packages.get(tx, run.workspace_id, kind, package_id)
+    if found is None:
+        raise NotFound(f"The run's {which} is not stored any more.")
+    return platform.blobs.get(found.workspace_id, kind, found.archive_sha256)
+
+
+def take_lines(
+    platform: Platform, attempt_id: str, session: str, first: int, lines: Sequence[WireLine]
+) -> LinesAnswer:
+    """Keep lines of the log; an empty list is a sign of life."""
+    with platform.database.write() as tx:
+        attempt = _speaking(tx, attempt_id, session, platform.clock.now())
+        wanted = writing.append(tx, attempt, first, lines)
+        run = _run_of(tx, attempt)
+    if lines:
+        platform.bells.ring(bells.log_of(attempt.run_id))
+    return LinesAnswer(next=wanted, cancel=run.status == RunStatus.CANCELLING)
+
+
+def orders(platform: Platform, attempt_id: str, session: str) -> Orders:
+    """Whether the run is to stop; counts as a sign of life."""
+    with platform.database.write() as tx:
+        attempt = _speaking(tx, attempt_id, session, platform.clock.now())
+        run = _run_of(tx, attempt)
+    return Orders(attempt.run_id, run.status == RunStatus.CANCELLING)
+
+
+def begin(platform: Platform, attempt_id: str, session: str) -> None:
+    """The run's process lives."""
+    now = platform.clock.now()
+    with platform.database.write() as tx:
+        attempt = _speaking(tx, attempt_id, session, now)
+        if attempts.begin(tx, attempt.id):
+            # a cancel may have come first: then the run is `cancelling`, and stays so
+            runs.apply(tx, attempt.run_id, lifecycle.BEGIN, now)
+            runs.set_started(tx, attempt.run_id, now)
+    events.emit(events.RUN_STARTED, run=str(attempt.run_id), attempt=attempt_id)
+    platform.bells.ring(bells.log_of(attempt.run_id))
+
+
+def finish(platform: Platform, attempt_id: str, session: str, report: ExitRequest) -> None:
+    """End the run as its runner reports; a second report of the same end changes nothing."""
+    now = platform.clock.now()
+    with platform.database.write() as tx:
+        attempt = attempts.of_session(tx, attempt_id, secrets.hash_of(session))
+        if attempt is None:
+            if attempts.ended_session(tx, attempt_id, secrets.hash_of(session)):
+                return  # the answer to the first report got lost
+            raise NotSignedIn("This session does not speak for that attempt.")
+        run = _run_of(tx, attempt)
+        if report.lines > attempt.next_line:
+            raise Conflict("Lines of the log are missing: send them first.", code="lines_missing")
+        detail = report.detail or (run.end_detail if report.cause == "cancelled" else None)
+        ending = run_endings.ending_of_exit(RunStatus(run.status), report.cause, report.exit_code, detail)
+        ended = run_endings.end(tx, run.id, ending, now)
+        if ended is None:
+            raise Conflict(f"A run that is {run.status} cannot end as {report.cause}.", code="not_yours")
+    run_endings.announce(platform.bells, ended)
+
+
+def _speaking(tx: Tx, attempt_id: str, session: str, now: datetime) -> attempts.Attempt:
+    """The live attempt that this session speaks for; marks the contact."""
+    attempt = attempts.of_session(tx, attempt_id, secrets.hash_of(session))
+    if attempt is None:
+        if attempts.ended_session(tx, attempt_id, secrets.hash_of(session)):
+            raise Conflict("This attempt is over.", code="not_yours")
+        raise NotSignedIn("This session does not speak for that attempt.")
+    attempts.hear(tx, attempt.id, now)
+    return attempt
+
+
+def _run_of(tx: Tx, attempt: attempts.Attempt) -> runs.Run:
+    run = runs.get(tx, attempt.run_id)
+    assert run is not None
+    return run
+
+
+def _order(tx: Tx, platform: Platform, run: runs.Run) -> launches.LaunchOrder:
+    version = jobs.version(tx, run.job_version_id)
+    workspace = workspaces.get(tx, run.workspace_id)
+    code = packages.get(tx, run.workspace_id, "deployments", run.deployment_id)
+    configuration = packages.get(tx, run.workspace_id, "configurations", run.configuration_id)
+    assert workspace is not None and code is not None and configuration is not None
+    settings = platform.settings
+    return launches.LaunchOrder(
+        run_id=run.id,
+        workspace_id=workspace.id,
+        organization_id=workspace.organization_id,
+        workspace_name=workspace.name,
+        definition=version.definition,
+        requirements=packages.requirements(tx, code.id),
+        trigger=run.trigger,
+        profile=run.profile,
+        refresh=run.refresh,
+        interval=(run.interval_start, run.interval_end),
+        code_sha256=code.archive_sha256,
+        configuration_sha256=configuration.archive_sha256,
+        limits=launches.limits_of(
+            version.definition, settings.default_timeout_seconds, settings.default_grace_seconds
+        ),
+        api_url=platform.runner_url,
+        lease_seconds=settings.lease_seconds,
+    )

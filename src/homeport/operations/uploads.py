@@ -1,0 +1,115 @@
+"""Take in code and configuration: issue an upload, then receive, examine and store it (wire contract §6).
+
+No version exists until the bytes are stored: an upload that breaks off leaves nothing behind.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from homeport.auth import secrets
+from homeport.auth.permissions import Permission, workspace_for
+from homeport.auth.principals import Principal
+from homeport.contract import dlt_deployment
+from homeport.contract.packages import PackageKind
+from homeport.errors import BadRequest, Conflict, NotAllowed, NotSignedIn
+from homeport.execution import archives
+from homeport.operations.platform import Platform
+from homeport.store import packages, workspaces
+from homeport.store.packages import Contents, Package, Upload
+from homeport.telemetry import events
+
+_UPLOAD_WITHIN = timedelta(minutes=10)
+
+
+def issue(platform: Platform, principal: Principal, workspace_id: UUID, kind: PackageKind) -> tuple[UUID, str]:
+    """The id that the version will have, and the token for the one upload that makes it."""
+    now = platform.clock.now()
+    token = secrets.new_token()
+    with platform.database.write() as tx:
+        workspace = workspace_for(tx, principal, workspace_id, Permission.WRITE)
+        if workspace.archived_at is not None:
+            raise Conflict(
+                f"The workspace {workspace.name!r} is archived and takes no uploads; restore it first.",
+                code="workspace_archived",
+            )
+        upload = Upload(uuid4(), workspace_id, kind, principal.member_id, now + _UPLOAD_WITHIN, None)
+        packages.issue_upload(tx, upload, secrets.hash_of(token), now)
+    return upload.id, token
+
+
+def check_token(platform: Platform, token: str, workspace_id: UUID, kind: PackageKind, package_id: UUID) -> Upload:
+    """The upload that the token is good for; asked before a byte is read."""
+    now = platform.clock.now()
+    with platform.database.read() as tx:
+        upload = packages.upload_by_token(tx, secrets.hash_of(token))
+    if upload is None:
+        raise NotSignedIn("This upload token is not known here.")
+    if (upload.workspace_id, upload.kind, upload.id) != (workspace_id, kind, package_id):
+        raise NotAllowed("This upload token is for another upload.")
+    if upload.used_at is not None:
+        raise BadRequest("This upload was made already. Ask for a new one to upload again.", code="upload_used")
+    if upload.expires_at <= now:
+        raise NotSignedIn("This upload token has expired; start the upload again.", code="token_expired")
+    return upload
+
+
+def receive(platform: Platform, upload: Upload, archive: Path, requirements: bytes | None) -> Package:
+    """Examine and store an uploaded archive as the workspace's next version."""
+    now = platform.clock.now()
+    try:
+        contents = _examine(platform, upload, archive, requirements)
+    except BadRequest as error:
+        events.emit(
+            events.PACKAGE_REFUSED, workspace=str(upload.workspace_id), kind=upload.kind, why=error.message
+        )
+        raise
+    # stored before the row: a crash here leaves an unused object, never a version without bytes
+    platform.blobs.put(upload.workspace_id, upload.kind, contents.archive_sha256, archive.read_bytes())
+    with platform.database.write() as tx:
+        workspaces.lock(tx, upload.workspace_id)
+        if not packages.use_up_upload(tx, upload.id, now):
+            raise BadRequest("This upload was made already.", code="upload_used")
+        latest = packages.latest(tx, upload.workspace_id, upload.kind)
+        package = packages.add_version(tx, upload, contents, now)
+    events.emit(
+        events.PACKAGE_UPLOADED,
+        workspace=str(upload.workspace_id),
+        kind=upload.kind,
+        version=package.version,
+        replaces=latest.version if latest else None,
+    )
+    return package
+
+
+def _examine(platform: Platform, upload: Upload, archive: Path, requirements: bytes | None) -> Contents:
+    files = archives.examine(archive, platform.settings.max_unpacked_bytes)
+    manifest = None
+    if upload.kind == "deployments":
+        if requirements is None:
+            raise BadRequest("The part requirements_file is missing.", code="invalid_upload")
+        manifest = dlt_deployment.read_requirements(requirements)
+        # dlt's typed JSON may hold more than JSON can: what is kept must survive the database
+        manifest = json.loads(json.dumps(manifest, default=str))
+    return Contents(
+        content_hash=dlt_deployment.content_hash(files),
+        archive_sha256=hashlib.sha256(archive.read_bytes()).hexdigest(),
+        size_bytes=archive.stat().st_size,
+        files=files,
+        requirements=manifest,
+        requirements_size_bytes=len(requirements or b""),
+        profiles=_profiles([file["relative_path"] for file in files]),
+    )
+
+
+def _profiles(paths: Sequence[str]) -> list[str]:
+    """Prefixes of `<profile>.config.toml` and `<profile>.secrets.toml` (run contract §2.1)."""
+    found = set()
+    for path in paths:
+        for suffix in (".config.toml", ".secrets.toml"):
+            if path.endswith(suffix) and "/" not in path:
+                found.add(path.removesuffix(suffix))
+    return sorted(found)

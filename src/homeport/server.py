@@ -1,0 +1,218 @@
+"""The one place that builds things and decides in which order they start and stop. It decides nothing else.
+
+server = Server(settings)
+server.open()      everything but the doors
+server.serve()     until somebody asks to stop
+server.close()
+"""
+
+import fcntl
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+import homeport
+from homeport import web
+from homeport.api import errors as api_errors
+from homeport.api import routes
+from homeport.api.client_age import ClientAge
+from homeport.auth import secrets
+from homeport.auth.principals import DataplaneTokens
+from homeport.bells import Bells
+from homeport.clock import Clock, SystemClock
+from homeport.config import Settings
+from homeport.dispatch.pruning import PruneExpired
+from homeport.dispatch.schedules import FireSchedules
+from homeport.dispatch.service import Duty, Service
+from homeport.dispatch.starts import StartPendingRuns
+from homeport.dispatch.watch import WatchAttempts
+from homeport.errors import SetupError, Unavailable
+from homeport.execution.engines import Engine
+from homeport.execution.engines.local import LocalEngine
+from homeport.operations import first_start
+from homeport.operations.first_start import FirstStart
+from homeport.operations.platform import Platform
+from homeport.store.blobs import Blobs
+from homeport.store.database import Database
+from homeport.telemetry import events
+
+_BACKLOG = 2048
+_GRACEFUL_SECONDS = 2
+
+
+class Server:
+    """Homeport in one process: doors, background services and the engine of this machine."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None, engine: Engine | None = None) -> None:
+        self.settings = settings
+        self._clock = clock or SystemClock()
+        self._engine = engine or LocalEngine(settings.data_dir.resolve() / "node")
+        self._bells = Bells()
+        self._services: list[Service] = []
+        self._closing = ExitStack()
+        self.first_start: FirstStart | None = None
+        """What is shown once, when this was the first start."""
+
+    def open(self) -> None:
+        """Take the data folder and the port, bring the database up to date, start the services."""
+        try:
+            self._open()
+        except BaseException:
+            self._closing.close()
+            raise
+
+    def _open(self) -> None:
+        settings = self.settings
+        _lock_data_folder(settings.data_dir, self._closing)
+        self._socket = _listen(settings.host, settings.port)
+        self._closing.callback(self._socket.close)
+        master_key = secrets.load_master_key(settings.data_dir / "keys")
+        database = Database(settings.effective_database_url)
+        self._closing.callback(database.close)
+        database.migrate()
+        blobs = Blobs(settings.effective_storage_url, secrets.derive(master_key, "configurations"))
+        self._engine.open()
+        self._closing.callback(self._engine.close)
+        self.platform = Platform(
+            database=database,
+            blobs=blobs,
+            clock=self._clock,
+            bells=self._bells,
+            settings=settings,
+            dataplane_tokens=DataplaneTokens(secrets.derive(master_key, "dataplane tokens")),
+            runner_url=self._url(_reachable(settings.host)),
+        )
+        self.first_start = first_start.ensure(self.platform)
+        self._start_services(database)
+        self.app = build_app(self.platform, self._readiness(database, blobs))
+
+    def serve(self) -> None:
+        """Answer requests until SIGINT or SIGTERM."""
+        events.emit(events.SERVER_STARTED, url=self.url, version=homeport.__version__)
+        config = uvicorn.Config(
+            self.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=60,
+            timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+        )
+        uvicorn.Server(config).run(sockets=[self._socket])
+
+    def close(self) -> None:
+        """Stop the services and let go of everything. Runs go on: they belong to their runners."""
+        self._closing.close()
+        events.emit(events.SERVER_STOPPED)
+
+    @property
+    def url(self) -> str:
+        """The address for people."""
+        if self.settings.public_url:
+            return self.settings.public_url.rstrip("/")
+        host = self.settings.host
+        return self._url("localhost" if host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host)  # noqa: S104
+
+    def _url(self, host: str) -> str:
+        return f"http://{host}:{self._socket.getsockname()[1]}"
+
+    def _start_services(self, database: Database) -> None:
+        settings, url = self.settings, self.platform.runner_url
+        duties: list[Duty] = [
+            FireSchedules(database, self._bells),
+            StartPendingRuns(database, self._engine, self._bells, url, settings.max_runs),
+            WatchAttempts(
+                database,
+                self._engine,
+                self._bells,
+                url,
+                timedelta(seconds=settings.lease_seconds),
+                up_since=self._clock.now(),
+            ),
+            PruneExpired(database),
+        ]
+        for duty in duties:
+            service = Service(duty, self._clock, self._bells)
+            self._services.append(service)
+            self._closing.callback(service.stop)
+            service.start()
+
+    def _readiness(self, database: Database, blobs: Blobs) -> dict[str, Callable[[], None]]:
+        def services() -> None:
+            dead = [service.duty.name for service in self._services if not service.is_alive]
+            if dead:
+                raise Unavailable(f"Not running: {', '.join(dead)}.")
+
+        return {
+            "database": database.ping,
+            "storage": blobs.check,
+            "scheduler": services,
+            "engine": self._engine.open,
+        }
+
+
+def build_app(platform: Platform, readiness: dict[str, Callable[[], None]]) -> FastAPI:
+    """All doors over one platform."""
+    app = FastAPI(
+        title="Homeport",
+        version=homeport.__version__,
+        summary="The open, self-hosted home for dlt data pipelines",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # its page would load scripts from a CDN
+        redoc_url=None,
+        redirect_slashes=False,  # the client does not follow redirects
+    )
+    app.state.platform = platform
+    app.state.readiness = readiness
+    app.add_middleware(ClientAge)
+    api_errors.install(app)
+    routes.install(app)
+    web.mount(app, platform)
+    return app
+
+
+def _lock_data_folder(folder: Path, closing: ExitStack) -> None:
+    """One server per data folder; the lock ends with the process, however it ends."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = closing.enter_context((folder / "server.lock").open("w"))
+    except OSError as error:
+        raise SetupError(
+            f"The data folder {folder} cannot be written: {error.strerror or error}. Give another one with "
+            "--data-dir, or make it writable for the user that runs Homeport."
+        ) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise SetupError(
+            f"The data folder {folder.resolve()} is in use by another Homeport server. Stop that one first, or "
+            "start this one with another --data-dir."
+        ) from error
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        # accepted from here on; answered as soon as the doors are open
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise SetupError(
+            f"Cannot listen on {host}:{port}: {error.strerror or error}. Something else may be using the port; "
+            "give another one with --port."
+        ) from error
+    return listening
+
+
+def _reachable(host: str) -> str:
+    """Where a runner of this machine finds a server that listens on `host`."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return "127.0.0.1" if host == "0.0.0.0" else "[::1]"  # noqa: S104
+    return f"[{host}]" if ":" in host else host
