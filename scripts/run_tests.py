@@ -1,0 +1,21 @@
+"""Runs every test: the everyday part on all cores, then those that start real servers, two at a time.
+
+`make test` and CI call it. Arguments go to pytest.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> int:
+    workers = str(min(os.cpu_count() or 1, 8))
+    command = [sys.executable, "-m", "pytest", "-n", workers, "--dist", "worksteal", *sys.argv[1:]]
+    return subprocess.run(command, cwd=ROOT).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
