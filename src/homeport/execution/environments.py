@@ -11,6 +11,7 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from homeport.contract import dlt_deployment
 from homeport.contract.runner_protocol import EnvironmentLaunch
@@ -27,6 +28,11 @@ _EXCLUDED_EXTRA = "hub"
 _PROVIDED = "homeport"
 """What a run needs of it, the documented import, is put into every environment by the runner."""
 
+_SQLGLOT = "sqlglot<30.22"
+"""From 30.22 on, `pipeline.dataset()` of the dlt versions below raises TypeError, and dlt itself sets no bound."""
+
+_DLT_GOOD_WITH_ANY_SQLGLOT = Version("1.32")
+
 
 def compose(requirements: Mapping[str, Any], definition: dlt_deployment.Definition) -> EnvironmentLaunch:
     """The environment of one job: default groups, the job's own groups, its launcher's base."""
@@ -35,8 +41,16 @@ def compose(requirements: Mapping[str, Any], definition: dlt_deployment.Definiti
     lines = [kept for line in own if (kept := _admitted(line, notes)) is not None]
     # every launcher list names the excluded package; that says nothing about the workspace, so no note
     lines += [kept for line in _launcher_lines(requirements, definition) if (kept := _admitted(line, []))]
-    if not any(_name_of(line) == "dlt" for line in lines):
-        lines.append(f"dlt=={requirements['dlt_version']['version']}")
+    dlt_version = str(requirements["dlt_version"]["version"])
+    names = {_name_of(line) for line in lines}
+    if "dlt" not in names:
+        lines.append(f"dlt=={dlt_version}")
+    if "sqlglot" not in names and Version(dlt_version) < _DLT_GOOD_WITH_ANY_SQLGLOT:
+        lines.append(_SQLGLOT)
+        notes.append(
+            f"{_SQLGLOT}: datasets of dlt {dlt_version} fail with newer ones. Name sqlglot in your own "
+            "dependencies to choose another."
+        )
     # the order is kept: a resolver settles what comes first first
     lines = sorted(dict.fromkeys(lines), key=_is_implied)
     python_version = str(requirements["python_version"])

@@ -46,7 +46,6 @@ class LaunchOrder:
     refresh: bool
     interval: tuple[datetime, datetime]
     code_sha256: str
-    configuration_sha256: str
     limits: Limits
     api_url: str
     lease_seconds: float
@@ -66,8 +65,8 @@ def limits_of(definition: dlt_deployment.Definition, timeout: float, grace: floa
     return Limits(None if limit is None else float(limit), float(spec.get("grace_period", grace)))
 
 
-def compose(order: LaunchOrder, session: str) -> Launch:
-    """The document that a claim is answered with."""
+def compose(order: LaunchOrder, session: str, configuration_sha256: str) -> Launch:
+    """The document that a claim is answered with. The digest is that of the configuration as runners fetch it."""
     entry_point = dlt_deployment.entry_point(
         order.definition,
         profile=order.profile,
@@ -95,7 +94,7 @@ def compose(order: LaunchOrder, session: str) -> Launch:
         variables=_variables(order),
         packages={
             "code": PackageLaunch(sha256=order.code_sha256),
-            "configuration": PackageLaunch(sha256=order.configuration_sha256),
+            "configuration": PackageLaunch(sha256=configuration_sha256),
         },
         timeout_seconds=order.limits.timeout,
         grace_seconds=order.limits.grace,

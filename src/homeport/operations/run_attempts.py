@@ -4,6 +4,7 @@ Every verb but the claim needs the session that the claim gave out. A session wh
 with `Conflict`: the runner is fenced, kills what it started and leaves.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +21,7 @@ from homeport.contract.runner_protocol import (
     WireLine,
 )
 from homeport.errors import Conflict, NotFound, NotSignedIn
-from homeport.execution import launches
+from homeport.execution import configurations, launches
 from homeport.logs import writing
 from homeport.operations.platform import Platform
 from homeport.scheduling import run_lifecycle as lifecycle
@@ -56,7 +57,9 @@ def claim(platform: Platform, attempt_id: str, request: ClaimRequest) -> Launch:
         run = None if attempt is None else runs.get(tx, attempt.run_id)
         if not taken or run is None or run.status != RunStatus.STARTING:
             raise Conflict("This attempt was claimed before, or is not to be run any more.", code="not_yours")
-        return launches.compose(_order(tx, platform, run), session)
+        order, configuration = _order(tx, platform, run)
+    archive = _configuration_for_runs(platform, configuration)
+    return launches.compose(order, session, hashlib.sha256(archive).hexdigest())
 
 
 def package(platform: Platform, attempt_id: str, session: str, which: Literal["code", "configuration"]) -> bytes:
@@ -68,7 +71,14 @@ def package(platform: Platform, attempt_id: str, session: str, which: Literal["c
         found = packages.get(tx, run.workspace_id, kind, package_id)
     if found is None:
         raise NotFound(f"The run's {which} is not stored any more.")
+    if which == "configuration":
+        return _configuration_for_runs(platform, found)
     return platform.blobs.get(found.workspace_id, kind, found.archive_sha256)
+
+
+def _configuration_for_runs(platform: Platform, configuration: packages.Package) -> bytes:
+    stored = platform.blobs.get(configuration.workspace_id, configuration.kind, configuration.archive_sha256)
+    return configurations.for_runs(stored)
 
 
 def take_lines(
@@ -142,14 +152,15 @@ def _run_of(tx: Tx, attempt: attempts.Attempt) -> runs.Run:
     return run
 
 
-def _order(tx: Tx, platform: Platform, run: runs.Run) -> launches.LaunchOrder:
+def _order(tx: Tx, platform: Platform, run: runs.Run) -> tuple[launches.LaunchOrder, packages.Package]:
+    """What is to be launched, and the configuration it is launched with."""
     version = jobs.version(tx, run.job_version_id)
     workspace = workspaces.get(tx, run.workspace_id)
     code = packages.get(tx, run.workspace_id, "deployments", run.deployment_id)
     configuration = packages.get(tx, run.workspace_id, "configurations", run.configuration_id)
     assert workspace is not None and code is not None and configuration is not None
     settings = platform.settings
-    return launches.LaunchOrder(
+    order = launches.LaunchOrder(
         run_id=run.id,
         workspace_id=workspace.id,
         organization_id=workspace.organization_id,
@@ -161,10 +172,10 @@ def _order(tx: Tx, platform: Platform, run: runs.Run) -> launches.LaunchOrder:
         refresh=run.refresh,
         interval=(run.interval_start, run.interval_end),
         code_sha256=code.archive_sha256,
-        configuration_sha256=configuration.archive_sha256,
         limits=launches.limits_of(
             version.definition, settings.default_timeout_seconds, settings.default_grace_seconds
         ),
         api_url=platform.runner_url,
         lease_seconds=settings.lease_seconds,
     )
+    return order, configuration

@@ -1,0 +1,53 @@
+"""What a run gets of its workspace's configuration: all of it but the credentials of the person who deployed.
+
+`.dlt/secrets.toml` holds `[runtime] api_key`, and dlt's client uploads the file as it is. Inside a run that key
+would let the run's code act as the person. The stored version stays as it was uploaded, for its content hash must
+match; the credentials are left out of what runners fetch.
+"""
+
+import gzip
+import io
+import tarfile
+from collections.abc import MutableMapping
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+_CREDENTIALS = ("api_key", "auth_token", "refresh_token")
+
+
+def for_runs(archive: bytes) -> bytes:
+    """The archive without credentials. The same input always gives the same bytes: their digest is checked."""
+    out = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as source,
+        gzip.GzipFile(fileobj=out, mode="wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as target,
+    ):
+        for member in source:
+            file = source.extractfile(member) if member.isreg() else None
+            if file is None:
+                target.addfile(member)
+                continue
+            content = file.read()
+            if member.name.endswith(".toml"):
+                content = _without_credentials(content)
+            member.size = len(content)
+            target.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+def _without_credentials(content: bytes) -> bytes:
+    try:
+        document = tomlkit.parse(content.decode())
+    except (TOMLKitError, UnicodeDecodeError):
+        return content  # dlt will say what is wrong with it
+    runtime = document.get("runtime")
+    if not isinstance(runtime, MutableMapping):
+        return content
+    found = [name for name in _CREDENTIALS if name in runtime]
+    if not found:
+        return content
+    for name in found:
+        del runtime[name]
+    return tomlkit.dumps(document).encode()
