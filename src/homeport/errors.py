@@ -10,7 +10,8 @@
     ├── TooLarge                more bytes than we take
     ├── ClientTooOld            the command line must be upgraded
     ├── Unavailable             try again shortly
-    └── SetupError              the server cannot start as configured; for people at a terminal
+    ├── SetupError              the server cannot start as configured; for people at a terminal
+    └── CannotConnect           a workspace could not be pointed at a server; for people at a terminal
 
 `code` is stable and for machines, the message is for people and names the thing, the reason and the way
 out, `reasons` lists details (wire contract §3, `extra`). Only `api/errors.py` turns these into statuses.
@@ -91,3 +92,9 @@ class SetupError(HomeportError):
     """Homeport cannot start as configured."""
 
     code = "setup_error"
+
+
+class CannotConnect(HomeportError):
+    """The workspace could not be connected; nothing was changed."""
+
+    code = "cannot_connect"

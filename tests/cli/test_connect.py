@@ -20,7 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 from homeport.cli import app
-from homeport.cli.connect import _ignores_secrets
+from homeport.cli.secret_files import _ignores_secrets
 
 KEY = "dlt_u_alice"
 NOW = "2026-01-01T00:00:00Z"
@@ -390,7 +390,7 @@ def test_warns_of_an_old_client(
     server: FakeServer, connect: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.add("fruitshop")
-    monkeypatch.setattr("homeport.cli.connect.version", lambda _: "0.28.6")
+    monkeypatch.setattr("homeport.cli.connect_warnings.version", lambda _: "0.28.6")
     assert "dlthub-client 0.28.6 is older than 0.28.7" in connect().stderr
 
 

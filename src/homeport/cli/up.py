@@ -41,7 +41,9 @@ def up(
         from homeport.config import load_settings
         from homeport.server import Server
         from homeport.telemetry import log_format as log_formats
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("homeport"):
+            raise
         raise SetupError(
             f"The server's parts are not installed ({error.name} is missing): pip install 'homeport[server]'."
         ) from error
