@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from homeport.api import control, dataplane, health, runner, uploading
+from homeport.api import control, dataplane, health, later, runner, uploading
 
 ORG = "/api/v1/organizations/{organization_id}"
 WS = "/api/v1/workspaces/{workspace_id}"
@@ -51,6 +51,15 @@ ROUTES: list[tuple[str, str, Callable[..., Any], int]] = [
     ("GET", f"{WS}/configurations/{{package_id}}/files", dataplane.configuration_files, 200),
     ("GET", f"{LOGS}/logs", dataplane.stored_log, 200),
     ("GET", f"{LOGS}/log-stream", dataplane.log_stream, 200),
+    # in the contract, not in this version
+    ("POST", "/auth/v1/sessions/{verb}", later.not_yet, 200),
+    ("PATCH", WS, later.not_yet, 200),
+    ("POST", f"{WS}/-archive", later.not_yet, 200),
+    ("POST", f"{WS}/-unarchive", later.not_yet, 200),
+    ("GET", f"{WS}/variables", later.not_yet, 200),
+    ("PATCH", f"{WS}/variables", later.not_yet, 200),
+    ("POST", f"{WS}/jobs/{{job_id}}/{{verb}}", later.not_yet, 200),
+    ("GET", "/telemetry/v1/workspaces/{rest:path}", later.not_yet, 200),
     # runners
     ("POST", f"{ATTEMPT}/claim", runner.claim, 200),
     ("GET", f"{ATTEMPT}/packages/{{which}}", runner.package, 200),

@@ -57,7 +57,17 @@ class WatchAttempts:
         seen = self._engine.observe([attempt.id for attempt in live]) if live else {}
         for attempt in live:
             self._look_at(attempt, seen[attempt.id], now)
+        self._clear_away({attempt.id for attempt in live})
         return _LOOK_EVERY_SECONDS
+
+    def _clear_away(self, live: set[str]) -> None:
+        """What a runner that was killed left behind, its working folder with secrets among it."""
+        for leftover in self._engine.known() - live:
+            with self._database.read() as tx:
+                attempt = attempts.get(tx, leftover)
+            # one that is not ours, or was submitted after the look at what lives, is left alone
+            if attempt is not None and attempt.state == "ended":
+                self._engine.forget(leftover)
 
     def _look_at(self, attempt: attempts.Attempt, seen: Seen, now: datetime) -> None:
         silence = now - max(attempt.contact_at, self._up_since)

@@ -46,5 +46,5 @@ def ensure(platform: Platform) -> FirstStart | None:
 
 def _accept_key(tx: Tx, api_key: str, owner: people.Member, now: datetime) -> None:
     hash_ = secrets.hash_of(api_key)
-    if credentials.find(tx, "api_key", hash_, now) is None:
+    if not credentials.is_known(tx, hash_):  # one that was revoked stays revoked
         credentials.add(tx, "api_key", hash_, owner.id, "first key", now, None)

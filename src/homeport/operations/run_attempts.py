@@ -7,7 +7,7 @@ with `Conflict`: the runner is fenced, kills what it started and leaves.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -29,6 +29,9 @@ from homeport.scheduling.run_lifecycle import RunStatus
 from homeport.store import attempts, jobs, packages, run_endings, runs, workspaces
 from homeport.store.schema import Tx
 from homeport.telemetry import events
+
+_CONTACT_EVERY = timedelta(seconds=5)
+"""Far below any lease."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,17 @@ def take_lines(
 
 
 def orders(platform: Platform, attempt_id: str, session: str) -> Orders:
-    """Whether the run is to stop; counts as a sign of life."""
-    with platform.database.write() as tx:
-        attempt = _speaking(tx, attempt_id, session, platform.clock.now())
+    """Whether the run is to stop; counts as a sign of life.
+
+    Asked again and again while a runner waits for orders, so it only reads while the last contact is young.
+    """
+    now = platform.clock.now()
+    with platform.database.read() as tx:
+        attempt = _attempt_of(tx, attempt_id, session)
         run = _run_of(tx, attempt)
+    if now - attempt.contact_at > _CONTACT_EVERY:
+        with platform.database.write() as tx:
+            attempts.hear(tx, attempt.id, now)
     return Orders(attempt.run_id, run.status == RunStatus.CANCELLING)
 
 
@@ -137,12 +147,17 @@ def finish(platform: Platform, attempt_id: str, session: str, report: ExitReques
 
 def _speaking(tx: Tx, attempt_id: str, session: str, now: datetime) -> attempts.Attempt:
     """The live attempt that this session speaks for; marks the contact."""
+    attempt = _attempt_of(tx, attempt_id, session)
+    attempts.hear(tx, attempt.id, now)
+    return attempt
+
+
+def _attempt_of(tx: Tx, attempt_id: str, session: str) -> attempts.Attempt:
     attempt = attempts.of_session(tx, attempt_id, secrets.hash_of(session))
     if attempt is None:
         if attempts.ended_session(tx, attempt_id, secrets.hash_of(session)):
             raise Conflict("This attempt is over.", code="not_yours")
         raise NotSignedIn("This session does not speak for that attempt.")
-    attempts.hear(tx, attempt.id, now)
     return attempt
 
 

@@ -68,7 +68,7 @@ def receive(platform: Platform, upload: Upload, archive: Path, requirements: byt
         )
         raise
     # stored before the row: a crash here leaves an unused object, never a version without bytes
-    platform.blobs.put(upload.workspace_id, upload.kind, contents.archive_sha256, archive.read_bytes())
+    platform.blobs.put(upload.workspace_id, upload.kind, contents.archive_sha256, archive)
     with platform.database.write() as tx:
         workspaces.lock(tx, upload.workspace_id)
         if not packages.use_up_upload(tx, upload.id, now):
@@ -96,13 +96,18 @@ def _examine(platform: Platform, upload: Upload, archive: Path, requirements: by
         manifest = json.loads(json.dumps(manifest, default=str))
     return Contents(
         content_hash=dlt_deployment.content_hash(files),
-        archive_sha256=hashlib.sha256(archive.read_bytes()).hexdigest(),
+        archive_sha256=_digest(archive),
         size_bytes=archive.stat().st_size,
         files=files,
         requirements=manifest,
         requirements_size_bytes=len(requirements or b""),
         profiles=_profiles([file["relative_path"] for file in files]),
     )
+
+
+def _digest(archive: Path) -> str:
+    with archive.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _profiles(paths: Sequence[str]) -> list[str]:

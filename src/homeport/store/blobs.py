@@ -27,13 +27,15 @@ class Blobs:
         self._store = _open(url)
         self._cipher = AESGCM(secret_key)
 
-    def put(self, workspace_id: UUID, kind: str, sha256: str, content: bytes) -> None:
-        """Keep an archive; returns when the storage has it."""
+    def put(self, workspace_id: UUID, kind: str, sha256: str, archive: Path) -> None:
+        """Keep an archive; returns when the storage has it. Only configuration, which is small, is read whole."""
         path = _path(workspace_id, kind, sha256)
-        if kind == "configurations":
-            nonce = os.urandom(_NONCE_BYTES)
-            content = _FORMAT + nonce + self._cipher.encrypt(nonce, content, path.encode())
-        obstore.put(self._store, path, content)
+        if kind != "configurations":
+            obstore.put(self._store, path, archive)
+            return
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = self._cipher.encrypt(nonce, archive.read_bytes(), path.encode())
+        obstore.put(self._store, path, _FORMAT + nonce + sealed)
 
     def get(self, workspace_id: UUID, kind: str, sha256: str) -> bytes:
         """The archive; `Unavailable` when the storage does not give it."""

@@ -69,6 +69,11 @@ def find(tx: Tx, kind: Kind, hash_: str, now: datetime) -> Credential | None:
     return one_or_none(tx, Credential, query)
 
 
+def is_known(tx: Tx, hash_: str) -> bool:
+    """Whether a credential with this hash was ever given out, good or not."""
+    return tx.execute(sa.select(table.c.id).where(table.c.hash == hash_)).one_or_none() is not None
+
+
 def use_up(tx: Tx, kind: Kind, hash_: str, now: datetime) -> Credential | None:
     """Take a one-use credential: of two who try, one gets it."""
     found = find(tx, kind, hash_, now)

@@ -59,6 +59,7 @@ class Database:
         """Bring the schema to this version's; safe to call at every start."""
         try:
             with self._engine.connect() as connection:
+                dialects.wait_for_other_migrations(connection)
                 alembic.command.upgrade(_alembic_config(connection), "head")
                 connection.commit()
         except sa.exc.OperationalError as error:

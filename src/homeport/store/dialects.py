@@ -9,6 +9,7 @@ from sqlalchemy import event
 from homeport.errors import SetupError
 
 _BUSY_TIMEOUT_MS = 30_000
+_MIGRATION_LOCK = 0x686F6D65  # "home"
 
 
 def open_engine(url: str) -> sa.Engine:
@@ -25,6 +26,13 @@ def open_engine(url: str) -> sa.Engine:
         f"Homeport keeps its data in SQLite or PostgreSQL, not in {parsed.get_backend_name()!r}: "
         "use sqlite:///path or postgresql://user:password@host/database."
     )
+
+
+def wait_for_other_migrations(connection: sa.Connection) -> None:
+    """Of servers that start at once, one migrates and the others wait; the lock ends with the connection's
+    transaction. SQLite needs none: one server uses a data folder."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
 
 
 def _open_sqlite(url: sa.URL) -> sa.Engine:

@@ -76,6 +76,9 @@ class Engine(Protocol):
     def diagnose(self, attempt: str) -> str:
         """The last words of a runner that never reported, for people; may be empty."""
 
+    def known(self) -> set[str]:
+        """Attempts that the engine still has a record of."""
+
     def forget(self, attempt: str) -> None:
         """Drop the engine's record of an attempt that is over."""
 

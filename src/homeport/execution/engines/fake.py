@@ -40,6 +40,9 @@ class FakeEngine:
     def diagnose(self, attempt: str) -> str:
         return ""
 
+    def known(self) -> set[str]:
+        return set(self._phases)
+
     def forget(self, attempt: str) -> None:
         if self._phases.get(attempt) is not Phase.STARTED:
             self._phases.pop(attempt, None)

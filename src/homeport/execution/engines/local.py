@@ -76,6 +76,11 @@ class LocalEngine:
             return (self._runs / attempt / "runner.log").read_bytes()[-_LAST_WORDS_BYTES:].decode(errors="replace")
         return ""
 
+    def known(self) -> set[str]:
+        with suppress(OSError):
+            return {folder.name for folder in self._runs.iterdir() if (folder / "runner.json").exists()}
+        return set()
+
     def forget(self, attempt: str) -> None:
         with self._lock:
             if self._find(attempt) is None:
