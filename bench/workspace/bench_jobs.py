@@ -1,0 +1,24 @@
+import dlt
+from dlt.hub import run
+
+
+@run.job()
+def hello():
+    print("hello")
+
+
+@run.job(trigger=hello.success)
+def after_hello():
+    print("after hello")
+
+
+@run.job()
+def load_few():
+    """A small DuckDB load."""
+    pipeline = dlt.pipeline("load_few", destination="duckdb", dataset_name="bench")
+    pipeline.run([{"id": number} for number in range(100)], table_name="numbers")
+
+
+@run.job(execute={"concurrency": None})
+def many():
+    print("one of many")
