@@ -1,5 +1,7 @@
 """`homeport up`: server, scheduler, runners and web pages in one process."""
 
+import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -58,11 +60,14 @@ def up(
         log_format=log_format,
     )
     log_formats.configure(settings.log_format)
+    # the server passes the signal that stopped it on to us: both mean a stop in good order
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = Server(settings)
     server.open()
     try:
         _greet(server)
-        server.serve()
+        with suppress(KeyboardInterrupt):
+            server.serve()
     finally:
         server.close()
 
