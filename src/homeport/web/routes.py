@@ -1,0 +1,55 @@
+"""All pages and actions on one screen. The client prints the first four addresses below `/w/`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from homeport.operations.platform import Platform
+from homeport.web import (
+    cancel_run,
+    error,
+    job,
+    pipeline,
+    run,
+    run_events,
+    run_job,
+    run_log,
+    sign_in,
+    sign_out,
+    workspace,
+    workspaces,
+)
+from homeport.web.guard import route_class_for
+from homeport.web.static_files import StaticFolder
+
+WS = "/w/{workspace_id}"
+
+ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
+    ("GET", "/", workspaces.show),
+    ("GET", "/sign-in", sign_in.show),
+    ("POST", "/sign-in", sign_in.submit),
+    ("POST", "/sign-out", sign_out.submit),
+    ("GET", WS, workspace.show),
+    ("GET", f"{WS}/jobs/{{name}}", job.show),
+    ("GET", f"{WS}/runs/{{run_id}}", run.show),
+    ("GET", f"{WS}/pipelines/{{name:path}}", pipeline.show),
+    ("GET", f"{WS}/runs/{{run_id}}/events", run_events.show),
+    ("GET", f"{WS}/runs/{{run_id}}/log.txt", run_log.show),
+    ("POST", f"{WS}/jobs/{{name}}/-run", run_job.submit),
+    ("POST", f"{WS}/runs/{{run_id}}/-cancel", cancel_run.submit),
+    ("GET", "/w/{rest:path}", error.no_such_page),
+]
+
+
+def pages_router(platform: Platform) -> APIRouter:
+    router = APIRouter(route_class=route_class_for(platform), include_in_schema=False)
+    for method, path, endpoint in ROUTES:
+        router.add_api_route(path, endpoint, methods=[method], response_model=None)
+    return router
+
+
+def mount(app: FastAPI, platform: Platform) -> None:
+    """Put the pages and their static files into an application."""
+    app.mount("/static", StaticFolder(), name="static")
+    app.include_router(pages_router(platform))

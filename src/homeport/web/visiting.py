@@ -1,0 +1,102 @@
+"""Who looks at a page, and how a browser is let in and stays in."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from starlette.responses import RedirectResponse, Response
+
+from homeport.auth.principals import SESSION_LIFETIME, Principal
+from homeport.errors import NotSignedIn
+from homeport.operations import sign_in
+from homeport.operations.platform import Platform
+from homeport.web.frame import Crumb, Frame
+
+COOKIE = "homeport_session"
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A person who is signed in, and the one moment that their page is about."""
+
+    platform: Platform
+    principal: Principal
+    now: datetime
+    base_url: str
+    """scheme://host of this server, as the person reaches it."""
+
+    def frame(self, title: str, *crumbs: Crumb) -> Frame:
+        return Frame(title, self.now, self.principal.name or self.principal.email, crumbs)
+
+
+def platform_of(request: Request) -> Platform:
+    platform: Platform = request.state.platform
+    return platform
+
+
+def principal_of(request: Request) -> Principal | None:
+    """Who the browser's cookie stands for, if it is a good one."""
+    value = request.cookies.get(COOKIE)
+    if not value:
+        return None
+    try:
+        return sign_in.by_browser_session(platform_of(request), value)
+    except NotSignedIn:
+        return None
+
+
+def _visitor(request: Request) -> Visitor:
+    principal = principal_of(request)
+    if principal is None:
+        raise NotSignedIn
+    platform = platform_of(request)
+    visitor = Visitor(platform, principal, platform.clock.now(), base_url_of(request))
+    request.state.visitor = visitor
+    return visitor
+
+
+Visiting = Annotated[Visitor, Depends(_visitor)]
+"""A page for people who are signed in; others are sent to sign in first."""
+
+
+def base_url_of(request: Request) -> str:
+    return (platform_of(request).settings.public_url or str(request.base_url)).rstrip("/")
+
+
+def safe_next(address: str) -> str:
+    """Where to go after signing in: a path of this server, else the start page.
+
+    Browsers read `//host` and `/\\host` as another server, and drop tabs and line ends before they look.
+    """
+    is_local = address.startswith("/") and not address.startswith("//")
+    if not is_local or "\\" in address or not address.isprintable() or address.startswith("/sign-"):
+        return "/"
+    return address
+
+
+def let_in(request: Request, session: str, address: str) -> Response:
+    """Give the browser its session and send it on."""
+    response = RedirectResponse(address, 303)
+    response.set_cookie(
+        COOKIE,
+        session,
+        max_age=int(SESSION_LIFETIME.total_seconds()),
+        path="/",
+        secure=_is_https(request),
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+def let_out(request: Request) -> Response:
+    """Take the session from the browser."""
+    response = RedirectResponse("/sign-in", 303)
+    response.delete_cookie(COOKIE, path="/", secure=_is_https(request), httponly=True, samesite="lax")
+    return response
+
+
+def _is_https(request: Request) -> bool:
+    return urlsplit(base_url_of(request)).scheme == "https"

@@ -1,0 +1,68 @@
+"""What can be done with a page's buttons, and by whom."""
+
+import httpx
+
+from ..world import World
+from .conftest import Browsers
+
+
+def test_run_now_starts_the_job_and_shows_the_run(alice: httpx.Client, home: str, shop: World) -> None:
+    answer = alice.post(f"{home}/jobs/jobs.shop.load/-run")
+    (run,) = shop.runs_of("shop.load")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{home}/runs/{run.id}")
+    assert run.triggered_by == shop.alice.member_id
+
+
+def test_a_start_that_is_declined_tells_why(alice: httpx.Client, home: str, shop: World) -> None:
+    alice.post(f"{home}/jobs/jobs.shop.load/-run")
+    answer = alice.post(f"{home}/jobs/jobs.shop.load/-run")
+    assert answer.status_code == 409
+    assert "jobs.shop.load was not started" in answer.text
+    assert "<li>" in answer.text
+    assert f'href="{home}/jobs/jobs.shop.load"' in answer.text
+
+
+def test_cancel_stops_a_run_and_comes_back_to_it(alice: httpx.Client, home: str, shop: World) -> None:
+    run = shop.start("shop.load")
+    answer = alice.post(f"{home}/runs/{run.id}/-cancel")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{home}/runs/{run.id}")
+    page = alice.get(f"{home}/runs/{run.id}").text
+    assert "Cancelled by owner@localhost" in page
+    assert "-cancel" not in page
+    assert alice.post(f"{home}/runs/{run.id}/-cancel").status_code == 409
+
+
+def test_a_viewer_sees_everything_and_may_do_nothing(browsers: Browsers, home: str, shop: World) -> None:
+    bob, run = browsers.of(shop.invite("bob@example.org", "viewer")), shop.start("shop.load")
+    for page, action in (("jobs/jobs.shop.load", "-run"), (f"runs/{run.id}", "-cancel")):
+        shown = bob.get(f"{home}/{page}")
+        assert shown.status_code == 200
+        assert action not in shown.text
+        refused = bob.post(f"{home}/{page}/{action}")
+        assert refused.status_code == 403
+        assert "Your role" in refused.text
+
+
+def test_a_stranger_finds_nothing(browsers: Browsers, home: str, shop: World) -> None:
+    person, own = shop.stranger()
+    charlie, run = browsers.of(person), shop.start("shop.load")
+    assert charlie.get("/").headers["location"] == f"/w/{own.id}"
+    pages = ["", "/jobs/jobs.shop.load", f"/runs/{run.id}", "/pipelines/fruitshop"]
+    pages += [f"/runs/{run.id}/events", f"/runs/{run.id}/log.txt"]
+    for page in pages:
+        assert charlie.get(home + page).status_code == 404, page
+        # nor through their own workspace
+        assert page == "" or charlie.get(f"/w/{own.id}{page}").status_code == 404, page
+    for action in ("/jobs/jobs.shop.load/-run", f"/runs/{run.id}/-cancel"):
+        assert charlie.post(home + action).status_code == 404
+    assert shop.run(run.id).status == "pending"
+
+
+def test_a_form_from_another_site_is_refused(alice: httpx.Client, home: str, shop: World) -> None:
+    for origin in ("http://evil.example", "null", "", str(alice.base_url).replace("127.0.0.1", "localhost")):
+        answer = alice.post(f"{home}/jobs/jobs.shop.load/-run", headers={"Origin": origin})
+        assert answer.status_code == 403, origin
+        assert "another site" in answer.text
+    assert shop.runs_of("shop.load") == []
+    del alice.headers["Origin"]
+    assert alice.post(f"{home}/jobs/jobs.shop.load/-run").status_code == 403
