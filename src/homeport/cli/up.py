@@ -12,27 +12,27 @@ from homeport.errors import SetupError
 
 
 def up(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port to listen on; 0 takes a free one.  [default: 4040]")
+        int | None, typer.Option(help="Port to listen on; 0 takes a free one (default: 4040).")
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder for everything Homeport keeps.  [default: ./homeport-data]")
+        Path | None, typer.Option(help="Folder for everything Homeport keeps (default: ./homeport-data).")
     ] = None,
     database_url: Annotated[
-        str | None, typer.Option(help="sqlite:///… or postgresql://…  [default: SQLite in the data folder]")
+        str | None, typer.Option(help="sqlite:///… or postgresql://… (default: SQLite in the data folder)")
     ] = None,
     storage_url: Annotated[
         str | None,
-        typer.Option(help="Where code packages are kept: a folder, s3://, gs:// or az://  [default: data folder]"),
+        typer.Option(help="Where code packages are kept: a folder, s3://, gs:// or az:// (default: data folder)"),
     ] = None,
     public_url: Annotated[
         str | None, typer.Option(help="Address that people and clients use, behind a proxy.")
     ] = None,
     max_runs: Annotated[
-        int | None, typer.Option(help="Runs at once on this machine; further ones wait.  [default: 8]")
+        int | None, typer.Option(help="Runs at once on this machine; further ones wait (default: 8).")
     ] = None,
-    log_format: Annotated[str | None, typer.Option(help="auto, console or json.  [default: auto]")] = None,
+    log_format: Annotated[str | None, typer.Option(help="auto, console or json (default: auto).")] = None,
 ) -> None:
     """Start Homeport: server, scheduler, runners and web pages in one process.
 
