@@ -81,7 +81,7 @@ def _build(environment: Path, wanted: launch.Environment, uv: Uv, spool: Spool) 
     shutil.rmtree(environment, ignore_errors=True)
     try:
         uv.make_environment(environment, wanted.python_version)
-        uv.install(environment, wanted.requirements)
+        _install(environment, wanted, uv, spool)
         _teach_dlt_hub(environment, wanted.python_version)
     except NoSuchPython as error:
         shutil.rmtree(environment, ignore_errors=True)
@@ -95,6 +95,17 @@ def _build(environment: Path, wanted: launch.Environment, uv: Uv, spool: Spool) 
     (environment / _MARK).touch()
     seconds = clocks.now() - started_at
     spool.remark(f"Environment with Python {wanted.python_version} built in {seconds:.1f} s.", "build", "setup")
+
+
+def _install(environment: Path, wanted: launch.Environment, uv: Uv, spool: Spool) -> None:
+    """What is wanted, or, where that does not resolve, what the workspace asked for to the letter."""
+    try:
+        uv.install(environment, wanted.requirements)
+    except UvFailed:
+        if wanted.fallback is None:
+            raise
+        spool.remark("Trying again with the workspace's requirements as they are.", "build", "setup")
+        uv.install(environment, wanted.fallback)
 
 
 def _teach_dlt_hub(environment: Path, python_version: str) -> None:

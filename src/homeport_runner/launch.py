@@ -25,6 +25,7 @@ class Environment:
     key: str
     python_version: str
     requirements: tuple[str, ...]
+    fallback: tuple[str, ...] | None
     notes: tuple[str, ...]
 
 
@@ -66,6 +67,7 @@ def _parse(document: Mapping[str, Any]) -> Launch:
             key=_plain_name(environment["key"]),
             python_version=_python_version(environment["python_version"]),
             requirements=tuple(environment.get("requirements") or ()),
+            fallback=tuple(environment["fallback"]) if environment.get("fallback") else None,
             notes=tuple(environment.get("notes") or ()),
         ),
         command=tuple(document["command"]),

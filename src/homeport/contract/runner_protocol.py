@@ -23,6 +23,8 @@ class EnvironmentLaunch(Model):
     """Names the environment: equal keys are the same environment."""
     python_version: str
     requirements: list[str]
+    fallback: list[str] | None = None
+    """What to install instead when `requirements` cannot be resolved: without what Homeport changed in them."""
     notes: list[str]
     """Remarks for the run's log, one line each."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -28,35 +29,60 @@ _EXCLUDED_EXTRA = "hub"
 _PROVIDED = "homeport"
 """What a run needs of it, the documented import, is put into every environment by the runner."""
 
-_SQLGLOT = "sqlglot<30.22"
-"""From 30.22 on, `pipeline.dataset()` of the dlt versions below raises TypeError, and dlt itself sets no bound."""
+_OF_THE_PLATFORMS_STORE = frozenset({"botocore", "s3fs"})
+"""The hosted platform's launchers bring these along for its own artifact store, which is S3. Here nothing needs
+them, and with the pinned packages of a `uv.lock` they cost a minute of resolving and end at ten years old versions.
+A workspace that loads to S3 names `dlt[s3]` itself."""
+
+_DATASETS_NEED = SpecifierSet("<30.22")
+"""sqlglot: from 30.22 on, `pipeline.dataset()` of the dlt versions below raises TypeError; dlt sets no bound."""
 
 _DLT_GOOD_WITH_ANY_SQLGLOT = Version("1.32")
 
 
 def compose(requirements: Mapping[str, Any], definition: dlt_deployment.Definition) -> EnvironmentLaunch:
     """The environment of one job: default groups, the job's own groups, its launcher's base."""
-    own = list(_own_lines(requirements, definition))
     notes: list[str] = []
-    lines = [kept for line in own if (kept := _admitted(line, notes)) is not None]
+    lines = [kept for line in _own_lines(requirements, definition) if (kept := _admitted(line, notes)) is not None]
     # every launcher list names the excluded package; that says nothing about the workspace, so no note
     lines += [kept for line in _launcher_lines(requirements, definition) if (kept := _admitted(line, []))]
+    lines = list(dict.fromkeys(lines))
     dlt_version = str(requirements["dlt_version"]["version"])
-    names = {_name_of(line) for line in lines}
-    if "dlt" not in names:
+    if not any(_name_of(line) == "dlt" for line in lines):
         lines.append(f"dlt=={dlt_version}")
-    if "sqlglot" not in names and Version(dlt_version) < _DLT_GOOD_WITH_ANY_SQLGLOT:
-        lines.append(_SQLGLOT)
-        notes.append(
-            f"{_SQLGLOT}: datasets of dlt {dlt_version} fail with newer ones. Name sqlglot in your own "
-            "dependencies to choose another."
-        )
-    # the order is kept: a resolver settles what comes first first
-    lines = sorted(dict.fromkeys(lines), key=_is_implied)
+    mended = _with_sqlglot_for_datasets(lines, dlt_version, notes)
     python_version = str(requirements["python_version"])
     return EnvironmentLaunch(
-        key=_key(python_version, lines), python_version=python_version, requirements=lines, notes=notes
+        key=_key(python_version, mended, lines),
+        python_version=python_version,
+        requirements=mended,
+        fallback=lines if mended != lines else None,
+        notes=notes,
     )
+
+
+def _with_sqlglot_for_datasets(lines: list[str], dlt_version: str, notes: list[str]) -> list[str]:
+    """The requirements with a sqlglot that dlt's datasets work with, unless the workspace has chosen one.
+
+    A pin is no choice: whatever was newest is pinned when the client resolves for the workspace.
+    """
+    if Version(dlt_version) >= _DLT_GOOD_WITH_ANY_SQLGLOT:
+        return lines
+    named = [line for line in lines if _name_of(line) == "sqlglot"]
+    if any(not _is_pin_outside(line, _DATASETS_NEED) for line in named):
+        return lines
+    wanted = f"sqlglot{_DATASETS_NEED}"
+    if named:
+        replaced = ", ".join(named)
+        notes.append(
+            f"{wanted} is used in place of {replaced}: datasets of dlt {dlt_version} fail with newer ones."
+        )
+    return [*(line for line in lines if line not in named), wanted]
+
+
+def _is_pin_outside(line: str, allowed: SpecifierSet) -> bool:
+    specifiers = list(Requirement(line).specifier)
+    return [s.operator for s in specifiers] == ["=="] and not allowed.contains(specifiers[0].version)
 
 
 def missing_groups(requirements: Mapping[str, Any], definition: dlt_deployment.Definition) -> list[str]:
@@ -76,7 +102,8 @@ def _own_lines(requirements: Mapping[str, Any], definition: dlt_deployment.Defin
 def _launcher_lines(requirements: Mapping[str, Any], definition: dlt_deployment.Definition) -> Iterable[str]:
     lists: Mapping[str, list[str]] = requirements["launcher_requirements"]
     fallback = lists.get(dlt_deployment.fallback_launcher(), [])
-    return lists.get(dlt_deployment.launcher_of(definition), fallback)
+    listed = lists.get(dlt_deployment.launcher_of(definition), fallback)
+    return [line for line in listed if _name_of(line) not in _OF_THE_PLATFORMS_STORE]
 
 
 def _admitted(line: str, notes: list[str]) -> str | None:
@@ -108,12 +135,6 @@ def _admitted(line: str, notes: list[str]) -> str | None:
     return str(requirement)
 
 
-def _is_implied(line: str) -> bool:
-    """Named first, an unpinned botocore is taken in its newest version; the only s3fs that goes with that is years
-    old, and found after half a minute. Named last, s3fs chooses the botocore it works with."""
-    return line == "botocore"
-
-
 def _name_of(line: str) -> str | None:
     try:
         return canonicalize_name(Requirement(line).name)
@@ -121,6 +142,6 @@ def _name_of(line: str) -> str | None:
         return None
 
 
-def _key(python_version: str, lines: list[str]) -> str:
-    document = json.dumps([_LAYOUT, python_version, lines])
+def _key(python_version: str, *requirements: list[str]) -> str:
+    document = json.dumps([_LAYOUT, python_version, *requirements])
     return hashlib.sha256(document.encode()).hexdigest()[:32]
