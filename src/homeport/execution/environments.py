@@ -31,7 +31,7 @@ _PROVIDED = "homeport"
 
 _OF_THE_PLATFORMS_STORE = frozenset({"botocore", "s3fs"})
 """The hosted platform's launchers bring these along for its own artifact store, which is S3. Here nothing needs
-them, and with the pinned packages of a `uv.lock` they cost a minute of resolving and end at ten years old versions.
+them, and with the pinned packages of a `uv.lock` they cost a minute of resolving and end at very old versions.
 A workspace that loads to S3 names `dlt[s3]` itself."""
 
 _DATASETS_NEED = SpecifierSet("<30.22")
