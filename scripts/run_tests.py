@@ -1,4 +1,4 @@
-"""Runs every test: the everyday part on all cores, then those that start real servers, two at a time.
+"""Runs every test, one worker per core (eight at most).
 
 `make test` and CI call it. Arguments go to pytest.
 """

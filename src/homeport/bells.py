@@ -8,7 +8,11 @@ import asyncio
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+
+class _Silenced(Exception):
+    """There is nothing to wait for any more."""
 
 
 class Bells:
@@ -16,6 +20,7 @@ class Bells:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._are_silenced = threading.Event()
         self._listeners: dict[Hashable, set[Callable[[], None]]] = defaultdict(set)
 
     def ring(self, *topics: Hashable) -> None:
@@ -25,11 +30,18 @@ class Bells:
         for listener in listeners:
             listener()
 
+    def silence(self) -> None:
+        """The server is about to stop: whoever waits for a bell is put out of the block in which it is heard."""
+        self._are_silenced.set()
+        with self._lock:
+            topics = list(self._listeners)
+        self.ring(*topics)
+
     @contextmanager
     def heard(self, topic: Hashable) -> Iterator["AsyncBell"]:
-        """Listen to a topic from a coroutine."""
-        bell = AsyncBell(asyncio.get_running_loop())
-        with self.wakes(topic, bell.ring):
+        """Listen to a topic from a coroutine, until the block ends or the bells are silenced."""
+        bell = AsyncBell(asyncio.get_running_loop(), self._are_silenced)
+        with self.wakes(topic, bell.ring), suppress(_Silenced):
             yield bell
 
     @contextmanager
@@ -49,8 +61,9 @@ class Bells:
 class AsyncBell:
     """Remembers a ring until somebody waits for it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, is_silenced: threading.Event) -> None:
         self._loop = loop
+        self._is_silenced = is_silenced
         self._event = asyncio.Event()
 
     def ring(self) -> None:
@@ -60,12 +73,12 @@ class AsyncBell:
 
     async def wait(self, seconds: float) -> None:
         """Until the next ring, `seconds` at most; a ring since the last wait counts."""
-        try:
-            await asyncio.wait_for(self._event.wait(), seconds)
-        except TimeoutError:
-            return
-        finally:
+        if not self._is_silenced.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._event.wait(), seconds)
             self._event.clear()
+        if self._is_silenced.is_set():
+            raise _Silenced
 
 
 def log_of(run_id: Hashable) -> Hashable:

@@ -102,7 +102,7 @@ class Server:
             timeout_keep_alive=60,
             timeout_graceful_shutdown=_GRACEFUL_SECONDS,
         )
-        uvicorn.Server(config).run(sockets=[self._socket])
+        _Doors(config, self._bells).run(sockets=[self._socket])
 
     def close(self) -> None:
         """Stop the services and let go of everything. Runs go on: they belong to their runners."""
@@ -155,6 +155,18 @@ class Server:
         }
 
 
+class _Doors(uvicorn.Server):
+    """Takes leave of those who wait for news before it waits for them."""
+
+    def __init__(self, config: uvicorn.Config, bells: Bells) -> None:
+        super().__init__(config)
+        self._bells = bells
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._bells.silence()
+        await super().shutdown(sockets)
+
+
 def build_app(platform: Platform, readiness: dict[str, Callable[[], None]]) -> FastAPI:
     """All doors over one platform."""
     app = FastAPI(
@@ -168,8 +180,8 @@ def build_app(platform: Platform, readiness: dict[str, Callable[[], None]]) -> F
     )
     app.state.platform = platform
     app.state.readiness = readiness
-    app.add_middleware(ClientAge)
     api_errors.install(app)
+    app.add_middleware(ClientAge)  # what is added last is outermost: every answer passes it
     routes.install(app)
     web.mount(app, platform)
     return app

@@ -67,7 +67,7 @@ async def _events(platform: Platform, run_id: UUID) -> AsyncIterator[str]:
             try:
                 piece = await run_in_threadpool(looking.read_log, platform, run_id, next_line)
             except HomeportError as error:
-                yield f"event: error\ndata: {json.dumps({'error': error.message})}\n\n"
+                yield _failure(error.message)
                 return
             if piece.is_last:
                 return
@@ -80,6 +80,11 @@ async def _events(platform: Platform, run_id: UUID) -> AsyncIterator[str]:
                 yield ": still here\n\n"
                 quiet_since = loop.time()
             await bell.wait(_LOOK_AGAIN_SECONDS)
+    yield _failure("The server is stopping; the run goes on. Follow its log again when the server is back.")
+
+
+def _failure(message: str) -> str:
+    return f"event: error\ndata: {json.dumps({'error': message})}\n\n"
 
 
 def _event(line: LogLine) -> str:

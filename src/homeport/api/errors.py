@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from homeport import errors
 from homeport.contract.base import ErrorBody
@@ -52,12 +53,33 @@ def install(app: FastAPI) -> None:
         code = {404: "no_such_address", 405: "method_not_allowed"}.get(error.status_code, "http_error")
         return _response(error.status_code, code, str(error.detail))
 
-    @app.exception_handler(Exception)
-    def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        events.emit(
-            events.REQUEST_FAILED, method=request.method, path=request.url.path, error=repr(error), exc_info=error
-        )
-        return _response(500, "internal_error", "Homeport hit a fault of its own; its log has the details.")
+    app.add_middleware(_LastResort)
+
+
+class _LastResort:
+    """Answers for faults of ours. A handler of `Exception` would be called outside of all middleware, and its
+    answer would lack what that adds to every other one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception as error:
+            if has_begun or scope["type"] != "http":
+                raise  # an answer that breaks off is all that can still be told
+            method, path = scope["method"], scope["path"]
+            events.emit(events.REQUEST_FAILED, method=method, path=path, error=repr(error), exc_info=error)
+            answer = _response(500, "internal_error", "Homeport hit a fault of its own; its log has the details.")
+            await answer(scope, receive, send)
 
 
 def _response(status: int, code: str, detail: str, reasons: Sequence[str] = ()) -> JSONResponse:

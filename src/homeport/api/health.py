@@ -29,4 +29,6 @@ def _result(check: Callable[[], None]) -> str:
         check()
     except HomeportError as error:
         return error.message
+    except Exception as error:  # a fault of its own must not hide how the others are
+        return f"It cannot be told: {type(error).__name__}."
     return "ok"

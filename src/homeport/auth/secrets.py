@@ -4,6 +4,8 @@ import base64
 import hashlib
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -45,10 +47,7 @@ def load_master_key(folder: Path) -> bytes:
     """The installation's master key: `HOMEPORT_MASTER_KEY` (base64, 32 bytes), else a file made once."""
     given = os.environ.get("HOMEPORT_MASTER_KEY")
     if given:
-        try:
-            key = base64.b64decode(given, validate=True)
-        except ValueError:
-            key = b""
+        key = _decoded(given.encode())
         if len(key) != KEY_BYTES:
             raise SetupError("HOMEPORT_MASTER_KEY must be 32 bytes in base64: openssl rand -base64 32")
         return key
@@ -57,23 +56,34 @@ def load_master_key(folder: Path) -> bytes:
 
 def _load_or_make(path: Path) -> bytes:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        # two servers that start at once: exactly one makes the file
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = base64.b64decode(path.read_bytes())
-        if len(key) != KEY_BYTES:
-            raise SetupError(
-                f"{path} does not hold a master key. Restore it from a backup: without it, stored "
-                "configurations cannot be read. Only if there are none yet, delete it and start again."
-            ) from None
-        return key
-    key = os.urandom(KEY_BYTES)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(base64.b64encode(key))
+    if not path.exists():
+        _make(path)
+    key = _decoded(path.read_bytes())
+    if len(key) != KEY_BYTES:
+        raise SetupError(
+            f"{path} does not hold a master key. Restore it from a backup: without it, stored "
+            "configurations cannot be read. Only if there are none yet, delete it and start again."
+        )
+    return key
+
+
+def _make(path: Path) -> None:
+    """Written aside and linked into place, so that it is there whole or not at all; of two servers that start at
+    once, one makes it and both read it."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name) as file:  # 0600 from the start
+        file.write(base64.b64encode(os.urandom(KEY_BYTES)))
         file.flush()
         os.fsync(file.fileno())
-    return key
+        with suppress(FileExistsError):
+            os.link(file.name, path)
+
+
+def _decoded(text: bytes) -> bytes:
+    """The key that this stands for; nothing when it stands for none."""
+    try:
+        return base64.b64decode(text.strip(), validate=True)
+    except ValueError:
+        return b""
 
 
 def derive(master_key: bytes, purpose: str) -> bytes:

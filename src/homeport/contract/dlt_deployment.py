@@ -85,7 +85,7 @@ def check_manifest(
 def invalid_manifest(reasons: Sequence[str]) -> BadRequest:
     """The refusal of a manifest: what is wrong, one reason per fault."""
     return BadRequest(
-        "The deployment manifest has errors; nothing was changed. Correct them and deploy again.",
+        "The deployment manifest has errors; no job was changed. Correct them and deploy again.",
         code="invalid_manifest",
         reasons=reasons,
     )

@@ -21,6 +21,11 @@ _LONGEST_SLEEP_SECONDS = 5.0
 """Another server may have deployed, or the clock may have been set: look again after this at the latest."""
 
 
+_AT_MOST = 100
+"""Moments of one look; the others come in the next."""
+_AFTER_FAILURE_SECONDS = 1.0
+
+
 class FireSchedules:
     name = "schedules"
     topic = bells.SCHEDULES_CHANGED
@@ -30,19 +35,31 @@ class FireSchedules:
         self._bells = bells
 
     def work(self, now: datetime) -> float:
-        """Fire the trigger that is longest overdue, or say how long nothing is due."""
+        """Fire what is due, the longest overdue first, or say how long nothing is due."""
         with self._database.read() as tx:
+            due = job_triggers.due(tx, now, limit=_AT_MOST)
             earliest = job_triggers.earliest(tx)
+        if due:
+            were_decided = [self._decide(moment, now) for moment in due]
+            return AT_ONCE if any(were_decided) else _AFTER_FAILURE_SECONDS
         if earliest is None:
             return _LONGEST_SLEEP_SECONDS
-        if earliest > now:
-            return min((earliest - now).total_seconds(), _LONGEST_SLEEP_SECONDS)
-        with self._database.write() as tx:
-            started = [run for due in job_triggers.due(tx, now, limit=1) if (run := _fire(tx, due, now))]
-        for run in started:
+        return min((earliest - now).total_seconds(), _LONGEST_SLEEP_SECONDS)
+
+    def _decide(self, due: job_triggers.TimedTrigger, now: datetime) -> bool:
+        """Take one moment; false when that failed. It is tried again, and does not stop the others."""
+        try:
+            with self._database.write() as tx:
+                run = _fire(tx, due, now)
+        except Exception as error:
+            events.emit(
+                events.SERVICE_FAILED, service=self.name, job=str(due.job_id), error=repr(error), exc_info=error
+            )
+            return False
+        if run is not None:
             events.emit(events.RUN_CREATED, run=str(run.id), trigger=run.trigger, number=run.number)
             self._bells.ring(bells.RUNS_PENDING)
-        return AT_ONCE
+        return True
 
 
 def _fire(tx: Tx, due: job_triggers.TimedTrigger, now: datetime) -> runs.Run | None:

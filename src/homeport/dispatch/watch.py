@@ -56,7 +56,12 @@ class WatchAttempts:
             live = attempts.live(tx)
         seen = self._engine.observe([attempt.id for attempt in live]) if live else {}
         for attempt in live:
-            self._look_at(attempt, seen[attempt.id], now)
+            try:
+                self._look_at(attempt, seen[attempt.id], now)
+            except Exception as error:  # told, and looked at again: the other runs are watched over all the same
+                events.emit(
+                    events.SERVICE_FAILED, service=self.name, attempt=attempt.id, error=repr(error), exc_info=error
+                )
         self._clear_away({attempt.id for attempt in live})
         return _LOOK_EVERY_SECONDS
 

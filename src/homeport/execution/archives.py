@@ -5,6 +5,7 @@ The archive's own manifest is not trusted: sizes and digests are computed (run c
 """
 
 import base64
+import gzip
 import hashlib
 import tarfile
 import zlib
@@ -17,17 +18,30 @@ _PREFIX = "files/"
 _MANIFEST = "manifest.yaml"
 _MAX_MEMBERS = 100_000
 _MAX_PATH_CHARS = 1_000
-_BLOCK = 1024 * 1024
+_MAX_LINK_STEPS = 1_000
+_BLOCK = 64 * 1024
+_LONGEST_READ = 128 * 1024
+"""tarfile reads content in blocks no longer than this, but an extended header at once, however long that is."""
 
 
 def examine(archive: Path, max_bytes: int) -> list[dict[str, Any]]:
     """The files manifest of the archive, sorted by path; `BadRequest` names the member that is refused."""
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with _Gunzip(archive, "rb") as unzipped, tarfile.open(fileobj=unzipped, mode="r:") as tar:
             files = _Examination(max_bytes).run(tar)
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    # RecursionError: tarfile follows a chain of extended headers by calling itself
+    except (tarfile.TarError, EOFError, OSError, zlib.error, RecursionError) as error:
         raise _refused(f"The archive is broken off or not a gzipped tar: {error}. Upload it again.") from error
     return sorted(files, key=lambda file: str(file["relative_path"]))
+
+
+class _Gunzip(gzip.GzipFile):
+    """Gives out small pieces only, so that no header of an archive fills the memory."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= _LONGEST_READ:
+            raise tarfile.ReadError("one of its headers is far too long")
+        return super().read(size)
 
 
 class _Examination:
@@ -37,12 +51,14 @@ class _Examination:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._seen: set[str] = set()
-        self._links: set[PurePosixPath] = set()
+        self._links: dict[PurePosixPath, str] = {}
         self._has_manifest = False
 
     def run(self, tar: tarfile.TarFile) -> list[dict[str, Any]]:
         files = []
         for member in tar:
+            # else every header stays in memory to the end
+            tar.members.clear()  # type: ignore[attr-defined] # documented for long archives, missing in the stubs
             if self._has_manifest:
                 raise _refused(f"The archive goes on after {_MANIFEST}, which must be its last member.")
             if member.name == _MANIFEST and member.isreg():
@@ -54,12 +70,14 @@ class _Examination:
                 raise TooLarge(f"The archive has more than {_MAX_MEMBERS} files.", code="too_many_files")
         if not self._has_manifest:
             raise _refused(f"The archive ends without its {_MANIFEST}: the upload was cut off. Upload it again.")
+        for path, target in self._links.items():
+            self._follow(path, target)
         return files
 
     def _file(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any]:
         path = self._path(member)
         if member.issym():
-            self._check_link(member, path)
+            self._links[path] = member.linkname
             return _item(path, 0, _digest_of(member.linkname.encode()), member.linkname)
         if not member.isreg():
             raise _refused(f"{member.name!r} is neither a file nor a symbolic link; only these are taken.")
@@ -87,14 +105,21 @@ class _Examination:
             raise _refused(f"{name!r} lies behind a symbolic link of the same archive.")
         return path
 
-    def _check_link(self, member: tarfile.TarInfo, path: PurePosixPath) -> None:
-        target = PurePosixPath(member.linkname)
-        depth = 0 if target.is_absolute() else len(path.parent.parts)
-        for part in target.parts:
-            depth += -1 if part == ".." else 1
-            if depth < 0 or target.is_absolute():
-                raise _refused(f"The link {member.name!r} points out of the workspace, to {member.linkname!r}.")
-        self._links.add(path)
+    def _follow(self, path: PurePosixPath, target: str) -> None:
+        """Refuse a link that leads out of the workspace, wherever other links on its way lead."""
+        if not target or target.startswith("/"):
+            raise _leads_out(path, target)
+        here, ahead, steps = path.parent, list(PurePosixPath(target).parts), 0
+        while ahead:
+            steps += 1
+            part = ahead.pop(0)
+            if part == ".." and not here.parts:
+                raise _leads_out(path, target)
+            here = here.parent if part == ".." else here / part
+            if here in self._links:
+                here, ahead = here.parent, [*PurePosixPath(self._links[here]).parts, *ahead]
+            if steps > _MAX_LINK_STEPS:
+                raise _refused(f"The link '{_PREFIX}{path}' leads in a circle, to {target!r}.")
 
     def _count(self, member: tarfile.TarInfo) -> None:
         self._bytes += member.size
@@ -120,6 +145,10 @@ def _digest(content: IO[bytes]) -> str:
 
 def _digest_of(content: bytes) -> str:
     return base64.b64encode(hashlib.sha3_256(content).digest()).decode()
+
+
+def _leads_out(path: PurePosixPath, target: str) -> BadRequest:
+    return _refused(f"The link '{_PREFIX}{path}' points out of the workspace, to {target!r}.")
 
 
 def _refused(message: str) -> BadRequest:

@@ -46,6 +46,8 @@ def start_run(
         current = jobs.get(tx, workspace_id, request.job_id)
         if current is None:
             raise NotFound(f"There is no job {request.job_id} in this workspace.")
+        # held from the look at what is active on: of two who want one run, the second gets the first one's
+        jobs.lock(tx, current.job.id)
         if request.mode == "when_not_running" and (active := runs.active_of(tx, current.job.id)):
             return answers.one_detailed_run(tx, active[-1], platform.settings), False
         outcome = run_starts.start(

@@ -50,9 +50,10 @@ class Blobs:
         nonce = content[len(_FORMAT) : len(_FORMAT) + _NONCE_BYTES]
         try:
             return self._cipher.decrypt(nonce, content[len(_FORMAT) + _NONCE_BYTES :], path.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: cut off so early that even the nonce is missing
             raise Unavailable(
-                f"{path} cannot be decrypted: the server's master key is not the one it was encrypted with."
+                f"{path} cannot be decrypted: it is damaged, or the server's master key is not the one it was "
+                "encrypted with."
             ) from error
 
     def check(self) -> None:

@@ -11,6 +11,9 @@ from homeport.errors import SetupError
 _BUSY_TIMEOUT_MS = 30_000
 _MIGRATION_LOCK = 0x686F6D65  # "home"
 
+# errors go to the server's log, and what is in a statement's parameters must not
+_COMMON: dict[str, Any] = {"pool_size": 16, "max_overflow": 48, "hide_parameters": True}
+
 
 def open_engine(url: str) -> sa.Engine:
     """An engine for `sqlite:///path` or `postgresql://…`; anything else is refused."""
@@ -36,7 +39,7 @@ def wait_for_other_migrations(connection: sa.Connection) -> None:
 
 
 def _open_sqlite(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"check_same_thread": False}, pool_size=16, max_overflow=48)
+    engine = sa.create_engine(url, connect_args={"check_same_thread": False}, **_COMMON)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: Any) -> None:
@@ -67,6 +70,4 @@ def _open_postgresql(url: sa.URL) -> sa.Engine:
         raise SetupError(
             "PostgreSQL needs the postgres extra: pip install 'homeport[server,postgres]'."
         ) from error
-    return sa.create_engine(
-        url.set(drivername="postgresql+psycopg"), pool_size=16, max_overflow=48, pool_pre_ping=True
-    )
+    return sa.create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, **_COMMON)

@@ -157,8 +157,13 @@ def get(tx: Tx, workspace_id: UUID, job_id: UUID) -> CurrentJob | None:
 
 
 def lock(tx: Tx, job_id: UUID) -> CurrentJob:
-    """The job as it is, held until the transaction ends: starts of one job are decided one by one."""
-    return _as_current(tx.execute(_current.where(table.c.id == job_id).with_for_update(of=table)).one())
+    """The job as it is, held until the transaction ends: starts of one job are decided one by one.
+
+    Locked first and read after: in one statement, PostgreSQL would look for the version that a deploy made while
+    we waited among those that were there before, and find nothing.
+    """
+    tx.execute(sa.select(table.c.id).where(table.c.id == job_id).with_for_update(key_share=True))
+    return _as_current(tx.execute(_current.where(table.c.id == job_id)).one())
 
 
 def all_current(tx: Tx, workspace_id: UUID) -> list[CurrentJob]:

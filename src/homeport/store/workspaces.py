@@ -94,8 +94,12 @@ def get(tx: Tx, workspace_id: UUID) -> Workspace | None:
 
 
 def lock(tx: Tx, workspace_id: UUID) -> None:
-    """Whoever gives out a version or deploys waits here for others (SQLite: for any writer)."""
-    tx.execute(sa.select(table.c.id).where(table.c.id == workspace_id).with_for_update())
+    """Whoever gives out a version or deploys waits here for others (SQLite: for any writer).
+
+    The key stays shared: rows that only name the workspace, such as new runs, are inserted meanwhile. Waiting for
+    them too, PostgreSQL finds deadlocks between deploys and starts.
+    """
+    tx.execute(sa.select(table.c.id).where(table.c.id == workspace_id).with_for_update(key_share=True))
 
 
 def describe(tx: Tx, workspace_id: UUID, description: str | None, now: datetime) -> None:

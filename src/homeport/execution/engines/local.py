@@ -51,11 +51,15 @@ class LocalEngine:
     def open(self) -> None:
         if self._uv is None:
             raise EngineError("uv was not found: install it with `pip install uv`, or the extra homeport[server].")
-        self._runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise EngineError(f"{self._runs} cannot be made: {error.strerror or error}.") from error
 
     def submit(self, placement: Placement) -> None:
         with self._lock:
             if self._find(placement.attempt) is None:
+                self._reap()
                 self._start(placement)
 
     def observe(self, attempts: Collection[str]) -> dict[str, Seen]:
@@ -84,7 +88,7 @@ class LocalEngine:
     def forget(self, attempt: str) -> None:
         with self._lock:
             if self._find(attempt) is None:
-                self._children.pop(attempt, None)
+                self._reap()
                 shutil.rmtree(self._runs / attempt, ignore_errors=True)
 
     def close(self) -> None:

@@ -1,0 +1,104 @@
+"""What every engine promises (`homeport/execution/engines/__init__.py`), as tests to be inherited.
+
+A subclass gives `engine`, `placement` and `dies`; its tests are these, and what only that engine has.
+"""
+
+from collections.abc import Callable
+
+from homeport.execution.engines import Engine, Phase, Placement, Seen
+
+from ..builders import until
+
+STRANGE = "hp-never-heard-of-1"
+
+
+def seen(engine: Engine, attempt: str) -> Seen:
+    return engine.observe([attempt])[attempt]
+
+
+class EnginePromises:
+    """`dies` makes a runner end without a word."""
+
+    def test_an_engine_that_can_place_runs_opens_again_and_again(self, engine: Engine) -> None:
+        engine.open()
+        engine.open()
+
+    def test_a_submitted_attempt_is_seen_started(self, engine: Engine, placement: Placement) -> None:
+        engine.submit(placement)
+        found = seen(engine, placement.attempt)
+        assert (found.attempt, found.phase, found.process_gone) == (placement.attempt, Phase.STARTED, False)
+
+    def test_submitting_again_starts_no_second_runner(self, engine: Engine, placement: Placement) -> None:
+        engine.submit(placement)
+        engine.submit(Placement(placement.attempt, placement.server_url, "another ticket"))
+        assert seen(engine, placement.attempt).phase is Phase.STARTED
+
+    def test_every_attempt_asked_for_is_answered(self, engine: Engine, placement: Placement) -> None:
+        engine.submit(placement)
+        found = engine.observe([placement.attempt, STRANGE])
+        assert {name: look.phase for name, look in found.items()} == {
+            placement.attempt: Phase.STARTED,
+            STRANGE: Phase.ABSENT,
+        }
+        assert found[STRANGE].process_gone
+        assert engine.observe([]) == {}
+
+    def test_a_killed_attempt_has_ended_with_all_its_processes(self, engine: Engine, placement: Placement) -> None:
+        engine.submit(placement)
+        engine.kill(placement.attempt)
+        until(lambda: seen(engine, placement.attempt).process_gone)
+        found = seen(engine, placement.attempt)
+        assert found.phase is Phase.ENDED
+        assert found.reason
+
+    def test_a_runner_that_dies_is_noticed(
+        self, engine: Engine, placement: Placement, dies: Callable[[str], None]
+    ) -> None:
+        engine.submit(placement)
+        dies(placement.attempt)
+        until(lambda: seen(engine, placement.attempt).phase is Phase.ENDED)
+        assert seen(engine, placement.attempt).process_gone
+
+    def test_an_attempt_whose_runner_died_can_be_submitted_again(
+        self, engine: Engine, placement: Placement, dies: Callable[[str], None]
+    ) -> None:
+        engine.submit(placement)
+        dies(placement.attempt)
+        until(lambda: seen(engine, placement.attempt).phase is Phase.ENDED)
+        engine.submit(placement)
+        assert seen(engine, placement.attempt).phase is Phase.STARTED
+
+    def test_killing_and_forgetting_may_come_early_late_and_twice(
+        self, engine: Engine, placement: Placement
+    ) -> None:
+        for _ in range(2):
+            engine.kill(placement.attempt)
+            engine.forget(placement.attempt)
+        engine.submit(placement)
+        for _ in range(2):
+            engine.kill(placement.attempt)
+        until(lambda: seen(engine, placement.attempt).process_gone)
+        for _ in range(2):
+            engine.forget(placement.attempt)
+        assert seen(engine, placement.attempt).phase is Phase.ABSENT
+
+    def test_what_was_forgotten_is_not_known(self, engine: Engine, placement: Placement) -> None:
+        engine.submit(placement)
+        assert engine.known() == {placement.attempt}
+        engine.kill(placement.attempt)
+        until(lambda: seen(engine, placement.attempt).process_gone)
+        engine.forget(placement.attempt)
+        assert engine.known() == set()
+
+    def test_a_living_attempt_is_not_forgotten(self, engine: Engine, placement: Placement) -> None:
+        engine.submit(placement)
+        engine.forget(placement.attempt)
+        assert seen(engine, placement.attempt).phase is Phase.STARTED
+
+    def test_it_has_words_or_none_for_any_attempt(self, engine: Engine) -> None:
+        assert engine.diagnose(STRANGE) == ""
+
+    def test_closing_ends_no_attempt(self, engine: Engine, placement: Placement) -> None:
+        engine.submit(placement)
+        engine.close()
+        assert seen(engine, placement.attempt).phase is Phase.STARTED
