@@ -1,0 +1,103 @@
+"""A run's packages are those its workspace names, and never the one that must stay out."""
+
+import pytest
+
+from .conftest import NewWorkspace
+from .servers import Homeport
+from .workspaces import PYPROJECT, Workspace
+
+pytestmark = pytest.mark.acceptance
+
+PACKAGES = """
+from importlib.metadata import distributions
+
+from dlt.hub import run
+
+
+def names():
+    return sorted(found.name.lower() for found in distributions())
+
+
+@run.job
+def plain():
+    print("HAS", *names())
+
+
+@run.job(require={"dependency_groups": ["clock"]})
+def with_clock():
+    import tzlocal
+
+    print("HAS", *names())
+"""
+
+NAMES = ["plain", "with_clock"]
+DEPLOYMENT = f"from shop import {', '.join(NAMES)}\n\n__all__ = {NAMES}\n"
+GROUP = '\n[dependency-groups]\nclock = ["tzlocal==5.3.1"]\n'
+ONLY_PLAIN = {"shop.py": PACKAGES, "__deployment__.py": "from shop import plain\n\n__all__ = ['plain']\n"}
+
+
+def packages(workspace: Workspace, name: str = "plain") -> set[str]:
+    run = workspace.run(name)
+    text = workspace.text(run["id"])
+    assert run["status"] == "completed", text
+    return set(text.rpartition("HAS ")[2].split())
+
+
+def test_requirements_that_do_not_resolve_fail_their_run_in_uvs_words_and_no_other(
+    server: Homeport, new_workspace: NewWorkspace
+) -> None:
+    workspace = new_workspace(
+        server,
+        {
+            "shop.py": PACKAGES,
+            "__deployment__.py": DEPLOYMENT,
+            "pyproject.toml": PYPROJECT + '\n[dependency-groups]\nclock = ["tzlocal==0.0.0.dev999"]\n',
+        },
+    )
+    workspace.dlthub("deploy")
+    ended = workspace.call("dlthub", "run", "with_clock", "-f")
+    assert ended.exit_code == 1
+    assert "status: failed" in ended.output
+    assert "[setup]" in ended.output
+    assert "there is no version of tzlocal==0.0.0.dev999" in ended.output
+    assert "dlt" in packages(workspace, "plain")
+
+
+def test_a_job_with_a_dependency_group_has_it_and_others_have_not(
+    server: Homeport, new_workspace: NewWorkspace
+) -> None:
+    workspace = new_workspace(
+        server,
+        {"shop.py": PACKAGES, "__deployment__.py": DEPLOYMENT, "pyproject.toml": PYPROJECT + GROUP},
+    )
+    workspace.dlthub("deploy")
+    assert "tzlocal" in packages(workspace, "with_clock")
+    assert "tzlocal" not in packages(workspace, "plain")
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "reason"),
+    [
+        ('"dlt[duckdb]>=1.31,<1.32", "dlthub"', "dlthub is left out: its licence"),
+        ('"dlt[duckdb,hub]>=1.31,<1.32"', "is installed without its 'hub' extra"),
+    ],
+)
+def test_a_workspace_that_names_the_excluded_package_deploys_and_runs_without_it(
+    server: Homeport, new_workspace: NewWorkspace, dependencies: str, reason: str
+) -> None:
+    pyproject = PYPROJECT.replace('"dlt[duckdb]>=1.31,<1.32"', dependencies)
+    workspace = new_workspace(server, {**ONLY_PLAIN, "pyproject.toml": pyproject})
+    workspace.dlthub("deploy")
+    output = workspace.dlthub("run", "plain", "-f")
+    [line] = [line for line in output.splitlines() if reason in line]
+    assert "[setup]" in line
+    found = set(output.partition("HAS ")[2].splitlines()[0].split())
+    assert "dlt" in found
+    assert not found & {"dlthub", "dlt-plus"}
+
+
+def test_a_workspace_that_does_not_name_it_hears_nothing_of_it(workspace: Workspace) -> None:
+    workspace.write(ONLY_PLAIN)
+    output = workspace.dlthub("run", "plain", "-f")
+    assert "licence" not in output
+    assert "dlthub" not in output.partition("HAS ")[2].split()
