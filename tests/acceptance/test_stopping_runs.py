@@ -19,15 +19,17 @@ from dlt.common.runtime import signals
 from dlt.hub import run
 
 QUICK = {"timeout": {"timeout": 600, "grace_period": 1}}
+# for those that end when they are told to: never killed, however slow the machine is
+PATIENT = {"timeout": {"timeout": 600, "grace_period": 120}}
 
 
-@run.job(execute=QUICK)
+@run.job(execute=PATIENT)
 def listens():
     print("waiting", flush=True)
     signals.sleep(600)
 
 
-@run.job(execute={**QUICK, "intercept_signals": False})
+@run.job(execute={**PATIENT, "intercept_signals": False})
 def tidies_up():
     def leave(*_):
         print("tidied up", flush=True)
