@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from homeport.auth import principals, secrets
+from homeport.auth.encryption import ArchiveSealing, Vault
+from homeport.auth.master_keys import MasterKey, MasterKeys
 from homeport.auth.principals import DataplaneTokens, Principal
 from homeport.bells import Bells
 from homeport.clock import FakeClock
@@ -53,9 +55,12 @@ class World:
         """This world's platform, with other settings."""
         if "data_dir" not in settings:
             settings["data_dir"] = self.platform.settings.data_dir
+        vault = Vault(MasterKeys(MasterKey(MASTER_KEY)))
+        sealing = ArchiveSealing(self.database, vault, self.clock)
         return Platform(
             database=self.database,
-            blobs=Blobs(str(settings["data_dir"] / "storage"), secrets.derive(MASTER_KEY, "configurations")),
+            blobs=Blobs(str(settings["data_dir"] / "storage"), sealing),
+            vault=vault,
             clock=self.clock,
             bells=Bells(),
             settings=Settings(**settings),

@@ -36,6 +36,11 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="address that clients use, if it is not the one they send (behind a proxy)"
     )
+    master_key_command: str | None = Field(
+        None,
+        repr=False,
+        description="a command that prints the master key, base64 of 32 bytes; run without a shell",
+    )
     bootstrap_api_key: str | None = Field(
         None, repr=False, description="a dlt_u_… value to accept as the first owner's key"
     )

@@ -8,6 +8,7 @@
     ├── Conflict                a fine request at the wrong moment
     │   └── StartDeclined       a run was not started; code is the reason
     ├── TooLarge                more bytes than we take
+    ├── TooManyTries            somebody guesses, or seems to
     ├── ClientTooOld            the command line must be upgraded
     ├── Unavailable             try again shortly
     ├── NotYet                  the contract has it, this version does not
@@ -75,6 +76,12 @@ class TooLarge(HomeportError):
     """More bytes than this server takes."""
 
     code = "too_large"
+
+
+class TooManyTries(HomeportError):
+    """Too many failed tries; wait a few minutes and try again."""
+
+    code = "too_many_tries"
 
 
 class ClientTooOld(HomeportError):

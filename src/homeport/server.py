@@ -6,22 +6,21 @@ server.serve()     until somebody asks to stop
 server.close()
 """
 
-import fcntl
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
-from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
 import homeport
-from homeport import web
+from homeport import data_folder, web
 from homeport.api import errors as api_errors
 from homeport.api import routes
 from homeport.api.client_age import ClientAge
-from homeport.auth import secrets
+from homeport.auth import encryption, master_keys, secrets
+from homeport.auth.encryption import ArchiveSealing
 from homeport.auth.principals import DataplaneTokens
 from homeport.bells import Bells
 from homeport.clock import Clock, SystemClock
@@ -68,23 +67,29 @@ class Server:
 
     def _open(self) -> None:
         settings = self.settings
-        _lock_data_folder(settings.data_dir, self._closing)
+        data_folder.lock(
+            settings.data_dir,
+            self._closing,
+            "Stop that one first, or start this one with another --data-dir.",
+        )
         self._socket = _listen(settings.host, settings.port)
         self._closing.callback(self._socket.close)
-        master_key = secrets.load_master_key(settings.data_dir / "keys")
         database = Database(settings.effective_database_url)
         self._closing.callback(database.close)
         database.migrate()
-        blobs = Blobs(settings.effective_storage_url, secrets.derive(master_key, "configurations"))
+        keys = master_keys.source_of(settings.data_dir / "keys", settings.master_key_command)
+        vault = encryption.open_vault(database, keys)
+        blobs = Blobs(settings.effective_storage_url, ArchiveSealing(database, vault, self._clock))
         self._engine.open()
         self._closing.callback(self._engine.close)
         self.platform = Platform(
             database=database,
             blobs=blobs,
+            vault=vault,
             clock=self._clock,
             bells=self._bells,
             settings=settings,
-            dataplane_tokens=DataplaneTokens(secrets.derive(master_key, "dataplane tokens")),
+            dataplane_tokens=DataplaneTokens(secrets.derive(vault.master_key, "dataplane tokens")),
             runner_url=self._url(_reachable(settings.host)),
         )
         self.first_start = first_start.ensure(self.platform)
@@ -185,25 +190,6 @@ def build_app(platform: Platform, readiness: dict[str, Callable[[], None]]) -> F
     routes.install(app)
     web.mount(app, platform)
     return app
-
-
-def _lock_data_folder(folder: Path, closing: ExitStack) -> None:
-    """One server per data folder; the lock ends with the process, however it ends."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = closing.enter_context((folder / "server.lock").open("w"))
-    except OSError as error:
-        raise SetupError(
-            f"The data folder {folder} cannot be written: {error.strerror or error}. Give another one with "
-            "--data-dir, or make it writable for the user that runs Homeport."
-        ) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise SetupError(
-            f"The data folder {folder.resolve()} is in use by another Homeport server. Stop that one first, or "
-            "start this one with another --data-dir."
-        ) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:

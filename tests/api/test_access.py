@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 import jwt
 import pytest
 
-from homeport.api import health, later, runner
+from homeport.api import runner
+from homeport.api.access import RULES, Let
 from homeport.api.routes import ROUTES
 from homeport.auth import secrets
 from homeport.auth.principals import DATAPLANE_TOKEN_LIFETIME
@@ -17,10 +18,14 @@ from ..builders import definition
 from ..world import MASTER_KEY, World
 from .conftest import Door
 
-OPEN = {health.healthz, health.readyz, runner.claim, later.not_yet}
-"""Health; the claim, which brings a ticket; and what answers to anybody that it is not there yet."""
+OPEN = {route for route, rule in RULES.items() if rule in (Let.ANYBODY, Let.RUN)}
+"""What brings its proof in the body or in the address, or tells nothing."""
 
-GUARDED = [(method, path) for method, path, endpoint, _ in ROUTES if endpoint not in OPEN]
+GUARDED = [
+    (method, path)
+    for method, path, endpoint, _ in ROUTES
+    if (method, path) not in OPEN and endpoint is not runner.claim
+]
 CONTROL_OF_WORKSPACE = [
     (method, path)
     for method, path in GUARDED
@@ -31,6 +36,9 @@ BODIES = {
     "-trigger": {"selectors": ["*"]},
     "job-runs": {"job_id": str(UUID(int=0xDEAD))},
     "job-runs/-cancel": {"job_run_ids": []},
+    "members/-set": {"organization_membership_id": str(UUID(int=0xDEAD)), "role": "viewer"},
+    "-set-default-access": {"default_access": "viewer"},
+    "keys": {"name": "key"},
     "lines": {"first": 0, "lines": []},
     "started": {"pid": 1},
     "exit": {"cause": "exited", "exit_code": 0, "lines": 0},
@@ -53,7 +61,7 @@ def test_no_route_is_open_without_a_credential(
     door: Door, world: World, method: str, path: str, bearer: str | None
 ) -> None:
     known = {"workspace_id": world.workspace.id, "organization_id": world.alice.organization_id}
-    body = {"json": body_of(path)} if method == "POST" else {}
+    body = {"json": body_of(path)} if method in ("POST", "PATCH") else {}
     response = door.ask(method, filled(path, **known), bearer, **body)
     assert (response.status_code, response.json()["code"]) == (401, "not_authenticated")
 
@@ -66,7 +74,7 @@ def test_a_strangers_workspace_answers_like_one_that_does_not_exist(
     key, unknown = world.key_of(charlie), uuid4()
     answers = []
     for workspace_id in (world.workspace.id, unknown):
-        body = {"json": body_of(path)} if method == "POST" else {}
+        body = {"json": body_of(path)} if method in ("POST", "PATCH") else {}
         response = door.ask(method, filled(path, workspace_id=workspace_id), key, **body)
         answers.append((response.status_code, response.text.replace(str(workspace_id), "<id>")))
     assert answers[0] == answers[1]

@@ -32,7 +32,7 @@ def allowed(world: World, principal: Principal) -> set[Permission]:
     [
         ("owner", {READ, CREATE_RUN, WRITE, MANAGE}),
         ("developer", {READ, CREATE_RUN, WRITE}),
-        ("viewer", {READ}),
+        ("viewer", {READ, CREATE_RUN}),
     ],
 )
 def test_what_a_role_in_the_workspace_allows(world: World, role: str, grants: set[Permission]) -> None:

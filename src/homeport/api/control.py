@@ -5,16 +5,19 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from homeport.api.asking import ByKey, Repeated, Sliced
+from homeport.api.asking import ByAccessToken, ByKey
 from homeport.contract.base import Page
 from homeport.contract.identity import (
     CreateWorkspaceRequest,
     DataplaneList,
     DataplaneResponse,
     DataplaneToken,
+    MeResponse,
     OrganizationMeResponse,
     OrganizationResponse,
     OrganizationWorkspaceResponse,
+    SetRegionOrganizationRequest,
+    UpdateWorkspaceRequest,
     WorkspaceMemberResponse,
     WorkspaceMeResponse,
     WorkspaceResponse,
@@ -23,8 +26,17 @@ from homeport.contract.jobs import (
     DeployWorkspaceRequest,
     DeployWorkspaceResponse,
     DetailedJobResponse,
+    JobResponse,
     TriggerJobsRequest,
     TriggerJobsResponse,
+)
+from homeport.contract.lists import (
+    JobRunsQuery,
+    JobsQuery,
+    MembersQuery,
+    OrganizationsQuery,
+    VersionsQuery,
+    WorkspacesQuery,
 )
 from homeport.contract.packages import (
     ConfigurationResponse,
@@ -39,20 +51,29 @@ from homeport.contract.runs import (
     CancelJobRunsResponse,
     CreateJobRunRequest,
 )
-from homeport.errors import NotAllowed
-from homeport.operations import answers, cancel_runs, looking, start_runs, uploads, versions, workspaces
+from homeport.operations import (
+    answers,
+    cancel_runs,
+    change_jobs,
+    change_workspaces,
+    homes,
+    looking,
+    start_runs,
+    uploads,
+    versions,
+    workspaces,
+)
 from homeport.operations import deploy as deploying
-from homeport.operations.looking import RunQuery
 from homeport.operations.paging import page_of
 
 
-def me(asking: ByKey) -> None:
-    """Only people who signed in with a browser have this; API keys do not (wire contract §4.1)."""
-    raise NotAllowed("An API key has no profile of its own; sign in as a person for that.", code="human_only")
+def me(asking: ByAccessToken) -> MeResponse:
+    """Only people who logged in have this; API keys do not (wire contract §4.1)."""
+    return homes.me(asking.platform, asking.principal, asking.base_url)
 
 
-def list_organizations(asking: ByKey, slice_: Sliced) -> Page[OrganizationResponse]:
-    return workspaces.list_organizations(asking.platform, asking.principal, slice_)
+def list_organizations(asking: ByKey, query: Annotated[OrganizationsQuery, Query()]) -> Page[OrganizationResponse]:
+    return workspaces.list_organizations(asking.platform, asking.principal, query)
 
 
 def get_organization(asking: ByKey, organization_id: UUID) -> OrganizationResponse:
@@ -63,21 +84,20 @@ def organization_me(asking: ByKey, organization_id: UUID) -> OrganizationMeRespo
     return workspaces.organization_me(asking.platform, asking.principal, organization_id, asking.base_url)
 
 
+def set_region(
+    asking: ByKey, organization_id: UUID, request: SetRegionOrganizationRequest
+) -> OrganizationResponse:
+    return workspaces.set_region(asking.platform, asking.principal, organization_id, request)
+
+
 def list_dataplanes(asking: ByKey) -> DataplaneList:
     return DataplaneList(items=[DataplaneResponse()])
 
 
 def list_workspaces(
-    asking: ByKey, organization_id: UUID, slice_: Sliced, include_archived: bool = False
+    asking: ByKey, organization_id: UUID, query: Annotated[WorkspacesQuery, Query()]
 ) -> Page[OrganizationWorkspaceResponse]:
-    return workspaces.list_workspaces(
-        asking.platform,
-        asking.principal,
-        organization_id,
-        slice_,
-        asking.base_url,
-        include_archived=include_archived,
-    )
+    return workspaces.list_workspaces(asking.platform, asking.principal, organization_id, query, asking.base_url)
 
 
 def create_workspace(asking: ByKey, organization_id: UUID, request: CreateWorkspaceRequest) -> WorkspaceResponse:
@@ -90,12 +110,26 @@ def get_workspace(asking: ByKey, workspace_id: UUID) -> WorkspaceResponse:
     return workspaces.get_workspace(asking.platform, asking.principal, workspace_id, asking.base_url)
 
 
+def update_workspace(asking: ByKey, workspace_id: UUID, request: UpdateWorkspaceRequest) -> WorkspaceResponse:
+    return change_workspaces.update(asking.platform, asking.principal, workspace_id, request, asking.base_url)
+
+
+def archive_workspace(asking: ByKey, workspace_id: UUID) -> WorkspaceResponse:
+    return change_workspaces.archive(asking.platform, asking.principal, workspace_id, asking.base_url)
+
+
+def unarchive_workspace(asking: ByKey, workspace_id: UUID) -> WorkspaceResponse:
+    return change_workspaces.unarchive(asking.platform, asking.principal, workspace_id, asking.base_url)
+
+
 def workspace_me(asking: ByKey, workspace_id: UUID) -> WorkspaceMeResponse:
     return workspaces.workspace_me(asking.platform, asking.principal, workspace_id, asking.base_url)
 
 
-def list_members(asking: ByKey, workspace_id: UUID, slice_: Sliced) -> Page[WorkspaceMemberResponse]:
-    return workspaces.list_members(asking.platform, asking.principal, workspace_id, slice_)
+def list_members(
+    asking: ByKey, workspace_id: UUID, query: Annotated[MembersQuery, Query()]
+) -> Page[WorkspaceMemberResponse]:
+    return workspaces.list_members(asking.platform, asking.principal, workspace_id, query)
 
 
 def issue_dataplane_token(asking: ByKey, workspace_id: UUID) -> DataplaneToken:
@@ -146,35 +180,56 @@ def get_configuration(asking: ByKey, workspace_id: UUID, package_id: UUID) -> Co
 
 
 def list_deployments(
-    asking: ByKey, workspace_id: UUID, slice_: Sliced, version: int | None = None
+    asking: ByKey, workspace_id: UUID, query: Annotated[VersionsQuery, Query()]
 ) -> Page[DeploymentResponse]:
-    found, total = versions.page(asking.platform, asking.principal, workspace_id, "deployments", slice_, version)
-    return page_of([answers.deployment(item) for item in found], total, slice_)
+    found, total, cursor = versions.page(asking.platform, asking.principal, workspace_id, "deployments", query)
+    return page_of([answers.deployment(item) for item in found], total, query, cursor)
 
 
 def list_configurations(
-    asking: ByKey, workspace_id: UUID, slice_: Sliced, version: int | None = None
+    asking: ByKey, workspace_id: UUID, query: Annotated[VersionsQuery, Query()]
 ) -> Page[ConfigurationResponse]:
-    found, total = versions.page(
-        asking.platform, asking.principal, workspace_id, "configurations", slice_, version
-    )
-    return page_of([answers.configuration(item) for item in found], total, slice_)
+    found, total, cursor = versions.page(asking.platform, asking.principal, workspace_id, "configurations", query)
+    return page_of([answers.configuration(item) for item in found], total, query, cursor)
 
 
 def list_jobs(
+    asking: ByKey, workspace_id: UUID, query: Annotated[JobsQuery, Query()]
+) -> Page[DetailedJobResponse]:
+    return looking.list_jobs(asking.platform, asking.principal, workspace_id, query)
+
+
+def get_job(
     asking: ByKey,
     workspace_id: UUID,
-    slice_: Sliced,
-    ref: str | None = None,
-    is_archived: bool | None = None,
-) -> Page[DetailedJobResponse]:
-    return looking.list_jobs(
-        asking.platform, asking.principal, workspace_id, slice_, ref=ref, is_archived=is_archived
-    )
+    job_id: UUID,
+    recent_job_runs_limit: Annotated[int | None, Query(ge=0, le=100)] = None,
+) -> DetailedJobResponse:
+    return looking.get_job(asking.platform, asking.principal, workspace_id, job_id, recent_job_runs_limit)
 
 
-def get_job(asking: ByKey, workspace_id: UUID, job_id: UUID) -> DetailedJobResponse:
-    return looking.get_job(asking.platform, asking.principal, workspace_id, job_id)
+def pause_job(asking: ByKey, workspace_id: UUID, job_id: UUID) -> JobResponse:
+    return change_jobs.pause(asking.platform, asking.principal, workspace_id, job_id)
+
+
+def resume_job(asking: ByKey, workspace_id: UUID, job_id: UUID) -> JobResponse:
+    return change_jobs.resume(asking.platform, asking.principal, workspace_id, job_id)
+
+
+def archive_job(asking: ByKey, workspace_id: UUID, job_id: UUID) -> JobResponse:
+    return change_jobs.archive(asking.platform, asking.principal, workspace_id, job_id)
+
+
+def unarchive_job(asking: ByKey, workspace_id: UUID, job_id: UUID) -> JobResponse:
+    return change_jobs.unarchive(asking.platform, asking.principal, workspace_id, job_id)
+
+
+def publish_job(asking: ByKey, workspace_id: UUID, job_id: UUID) -> JobResponse:
+    return change_jobs.publish(asking.platform, asking.principal, workspace_id, job_id)
+
+
+def unpublish_job(asking: ByKey, workspace_id: UUID, job_id: UUID) -> JobResponse:
+    return change_jobs.unpublish(asking.platform, asking.principal, workspace_id, job_id)
 
 
 def trigger_jobs(asking: ByKey, workspace_id: UUID, request: TriggerJobsRequest) -> TriggerJobsResponse:
@@ -182,17 +237,9 @@ def trigger_jobs(asking: ByKey, workspace_id: UUID, request: TriggerJobsRequest)
 
 
 def list_runs(
-    asking: ByKey,
-    workspace_id: UUID,
-    slice_: Sliced,
-    status: Repeated = None,
-    number: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
-    job_id: UUID | None = None,
-    previous_job_run_id: UUID | None = None,
-    include_system_job_runs: bool = False,
+    asking: ByKey, workspace_id: UUID, query: Annotated[JobRunsQuery, Query()]
 ) -> Page[DetailedJobRunResponse]:
-    query = RunQuery(tuple(status or ()), number, job_id, previous_job_run_id, include_system_job_runs)
-    return looking.list_runs(asking.platform, asking.principal, workspace_id, query, slice_)
+    return looking.list_runs(asking.platform, asking.principal, workspace_id, query)
 
 
 def create_run(

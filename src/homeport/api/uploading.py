@@ -11,7 +11,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
-from homeport.api.asking import bearer_of, platform_of
+from homeport.api.asking import address_of, bearer_of, platform_of
 from homeport.contract.packages import ConfigurationResponse, DeploymentResponse, PackageKind
 from homeport.errors import BadRequest, TooLarge
 from homeport.operations import answers, uploads
@@ -47,7 +47,9 @@ async def _upload(request: Request, workspace_id: UUID, kind: PackageKind, packa
             with tempfile.TemporaryDirectory(prefix="upload-", dir=platform.settings.data_dir) as folder:
                 archive = Path(folder) / "archive.tar.gz"
                 await run_in_threadpool(_copy, part, archive)
-                return await run_in_threadpool(uploads.receive, platform, upload, archive, requirements)
+                return await run_in_threadpool(
+                    uploads.receive, platform, upload, archive, requirements, address_of(request)
+                )
     except (MultiPartException, ClientDisconnect) as error:
         raise BadRequest(
             "The upload was cut off or is not a form. Upload it again.", code="invalid_upload"

@@ -1,25 +1,28 @@
 """Who asks: from a bearer token, a data-plane token or a browser's cookie to a principal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import jwt
 
 from homeport.auth import secrets
-from homeport.errors import NotSignedIn
-from homeport.store import credentials, people
+from homeport.auth.access_tokens import AccessTokens
+from homeport.errors import NotAllowed, NotSignedIn
+from homeport.store import credentials, people, refresh_tokens, workspaces
 from homeport.store.schema import Tx
 
 DATAPLANE_TOKEN_LIFETIME = timedelta(minutes=10)
 SESSION_LIFETIME = timedelta(days=30)
 SIGN_IN_LINK_LIFETIME = timedelta(days=1)
 
+Via = Literal["api_key", "access_token", "dataplane_token", "browser_session", "upload_token", "command"]
+
 
 @dataclass(frozen=True)
 class Principal:
-    """A person who was let in, in one organization."""
+    """A person or a service account who was let in, in one organization."""
 
     member_id: UUID
     """The organization membership: `created_by` and `triggered_by` carry it."""
@@ -28,34 +31,78 @@ class Principal:
     email: str
     name: str | None
     organization_role: str
-    via: Literal["api_key", "dataplane_token", "browser_session"]
+    via: Via
     workspace_id: UUID | None = None
     """The only workspace this credential is good for, if it is bound to one."""
+    kind: str = "human"
+    """human, or service_account: a workspace's key."""
+    credential_id: UUID | None = None
+    """The key, browser session or login that let them in: what is given out for it ends with it."""
+    address: str | None = None
+    """Where they ask from."""
+
+    @property
+    def is_person(self) -> bool:
+        return self.kind == "human"
 
 
-def by_api_key(tx: Tx, value: str, now: datetime) -> Principal:
-    return _holder(tx, credentials.find(tx, "api_key", secrets.hash_of(value), now), "api_key")
+@dataclass(frozen=True)
+class Place:
+    """What a request is about, by its address: somebody in several organizations asks as a member of that one."""
+
+    organization_id: UUID | None = None
+    workspace_id: UUID | None = None
 
 
-def by_browser_session(tx: Tx, value: str, now: datetime) -> Principal:
+ANYWHERE = Place()
+
+
+def by_api_key(tx: Tx, value: str, now: datetime, place: Place = ANYWHERE) -> Principal:
+    return _holder(tx, credentials.find(tx, "api_key", secrets.hash_of(value), now), "api_key", place)
+
+
+def by_browser_session(tx: Tx, value: str, now: datetime, place: Place = ANYWHERE) -> Principal:
     found = credentials.find(tx, "browser_session", secrets.hash_of(value), now)
-    return _holder(tx, found, "browser_session")
+    return _holder(tx, found, "browser_session", place)
 
 
-def _holder(
-    tx: Tx, credential: credentials.Credential | None, via: Literal["api_key", "browser_session"]
-) -> Principal:
+def by_access_token(tx: Tx, tokens: AccessTokens, value: str, now: datetime, place: Place = ANYWHERE) -> Principal:
+    claims = tokens.read(tx, value, now)
+    homes = people.memberships_of(tx, claims.user_id)
+    if not homes:
+        raise NotAllowed(
+            "You are in no organization any more. Ask an owner to invite you, or run `dlthub login` again for one "
+            "of your own.",
+            code="no_organization",
+        )
+    principal = _principal(tx, _member_at(tx, homes[0], place), "access_token")
+    return replace(principal, credential_id=claims.session_id)
+
+
+def _holder(tx: Tx, credential: credentials.Credential | None, via: Via, place: Place) -> Principal:
     member = None if credential is None else people.member(tx, credential.member_id)
-    if member is None:
+    if credential is None or member is None:
         raise NotSignedIn
-    return _principal(member, via)
+    return replace(_principal(tx, _member_at(tx, member, place), via), credential_id=credential.id)
 
 
-def _principal(
-    member: people.Member,
-    via: Literal["api_key", "dataplane_token", "browser_session"],
-    workspace_id: UUID | None = None,
-) -> Principal:
+def _member_at(tx: Tx, member: people.Member, place: Place) -> people.Member:
+    """The person's membership in the organization that is asked about, if they have one."""
+    organization_id = place.organization_id
+    if place.workspace_id is not None:
+        workspace = workspaces.get(tx, place.workspace_id)
+        organization_id = None if workspace is None else workspace.organization_id
+    if organization_id in (None, member.organization_id):
+        return member
+    assert organization_id is not None
+    return people.membership(tx, organization_id, member.user_id) or member
+
+
+def _principal(tx: Tx, member: people.Member, via: Via, workspace_id: UUID | None = None) -> Principal:
+    if member.kind == "service_account" and workspace_id is None:
+        workspace_id = workspaces.bound_to(tx, member.id)
+        if workspace_id is None:
+            raise NotSignedIn
     return Principal(
         member_id=member.id,
         organization_id=member.organization_id,
@@ -65,6 +112,32 @@ def _principal(
         organization_role=member.role,
         via=via,
         workspace_id=workspace_id,
+        kind=member.kind,
+    )
+
+
+def as_member(principal: Principal, member: people.Member) -> Principal:
+    """The same person in another of their organizations."""
+    return replace(
+        principal,
+        member_id=member.id,
+        organization_id=member.organization_id,
+        organization_role=member.role,
+    )
+
+
+def of_upload(member: people.Member, address: str | None) -> Principal:
+    """Who makes an upload, by the token that they asked for."""
+    return Principal(
+        member.id,
+        member.organization_id,
+        member.user_id,
+        member.email,
+        member.name,
+        member.role,
+        "upload_token",
+        kind=member.kind,
+        address=address,
     )
 
 
@@ -85,10 +158,12 @@ class DataplaneTokens:
             "ws": str(workspace_id),
             "exp": int(expires_at.timestamp()),
         }
+        if principal.credential_id is not None:
+            claims["login" if principal.via == "access_token" else "key"] = str(principal.credential_id)
         return jwt.encode(claims, self._key, algorithm="HS256"), expires_at
 
     def principal(self, tx: Tx, token: str, now: datetime) -> Principal:
-        """Whom the token was issued to, if they are still there."""
+        """Whom the token was issued to, if they are still there and so is what they had it issued for."""
         try:
             claims = jwt.decode(
                 token,
@@ -103,6 +178,15 @@ class DataplaneTokens:
         if datetime.fromtimestamp(claims["exp"], UTC) <= now:
             raise NotSignedIn("This data-plane token has expired.", code="token_expired")
         member = people.member(tx, UUID(claims["sub"]))
-        if member is None:
+        if member is None or not _is_still_good(tx, claims, now):
             raise NotSignedIn
-        return _principal(member, "dataplane_token", UUID(claims["ws"]))
+        principal = _principal(tx, member, "dataplane_token", UUID(claims["ws"]))
+        origin = claims.get("key") or claims.get("login")
+        return replace(principal, credential_id=None if origin is None else UUID(origin))
+
+
+def _is_still_good(tx: Tx, claims: dict[str, Any], now: datetime) -> bool:
+    """A data-plane token ends with the key or the login that it was issued for."""
+    if "key" in claims:
+        return credentials.is_good(tx, UUID(claims["key"]), now)
+    return "login" not in claims or refresh_tokens.session_user(tx, UUID(claims["login"]), now) is not None

@@ -18,8 +18,11 @@ COMMANDS = {
     "up": "homeport.cli.up",
     "connect": "homeport.cli.connect",
     "demo": "homeport.cli.demo",
+    "key": "homeport.cli.key",
+    "user": "homeport.cli.user",
+    "doctor": "homeport.cli.doctor",
 }
-"""Commands in the order of the help, and the module that has a function of that name."""
+"""Commands in the order of the help, and the module that has a function, or a group of commands, of that name."""
 
 
 class _Commands(TyperGroup):
@@ -31,8 +34,11 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
+        found = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_group(found)
         alone = typer.Typer(add_completion=False)
-        alone.command(cmd_name)(getattr(import_module(COMMANDS[cmd_name]), cmd_name))
+        alone.command(cmd_name)(found)
         return typer.main.get_command(alone)
 
     def invoke(self, ctx: Any) -> Any:

@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from homeport.contract.base import Model
 
 OrganizationRole = Literal["owner", "member", "collaborator"]
@@ -66,6 +68,18 @@ class WorkspaceMembershipResponse(Model):
     role: WorkspaceRole
 
 
+class MeResponse(Model):
+    user_id: UUID
+    email: str
+    name: str | None = None
+    organization_membership_id: UUID
+    """In the latest organization."""
+    primary_organization: OrganizationResponse
+    latest_organization: OrganizationResponse
+    latest_workspace: WorkspaceResponse | None = None
+    organization_memberships: list[OrganizationMembershipResponse]
+
+
 class OrganizationMeResponse(Model):
     organization: OrganizationResponse
     organization_membership_id: UUID
@@ -97,9 +111,21 @@ class DataplaneList(Model):
     items: list[DataplaneResponse]
 
 
+class SetRegionOrganizationRequest(Model):
+    dataplane_id: str = Field(max_length=200)
+
+
 class CreateWorkspaceRequest(Model):
     name: str
     description: str | None = None
+
+
+class UpdateWorkspaceRequest(Model):
+    """A key that is left out keeps what is there."""
+
+    name: str = ""
+    description: str | None = None
+    """Null clears it."""
 
 
 class DataplaneToken(Model):

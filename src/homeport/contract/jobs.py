@@ -5,7 +5,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from homeport.contract.base import BulkItemFailure, Model
-from homeport.contract.runs import JobRunResponse
+from homeport.contract.runs import DownstreamJobRunResponse, JobRunResponse, RecentJobRunResponse
 
 DeployOutcome = Literal["created", "updated", "unchanged", "archived"]
 
@@ -70,6 +70,10 @@ class JobVersionResponse(Model):
 class DetailedJobResponse(JobResponse):
     current_version: JobVersionResponse | None = None
     latest_job_run: JobRunResponse | None = None
+    recent_job_runs: list[RecentJobRunResponse] | None = None
+    """Newest first; only when asked for."""
+    downstream_job_runs: list[DownstreamJobRunResponse] | None = None
+    """Runs that the newest run's outcome started, newest first; only when asked for."""
 
 
 class DeployWorkspaceRequest(Model):

@@ -1,10 +1,51 @@
 """Runs as the API shows them (wire contract §10, §11.3)."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from homeport.contract.base import BulkItemFailure, Model
+
+
+class PipelineRunSummaryResponse(Model):
+    """A pipeline that a run loaded, as dlt's trace tells it."""
+
+    pipeline_run_id: UUID
+    """The telemetry's id, not the run's."""
+    pipeline_name: str
+    transaction_id: str
+    status: str
+    dataset_name: str | None
+    destination_name: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    duration_ms: int | None
+    total_rows: int
+    """Rows loaded."""
+
+
+class DownstreamJobRunResponse(Model):
+    """A run that the outcome of another started."""
+
+    id: UUID
+    job_id: UUID
+    job_ref: str
+    name: str
+    number: int
+    status: str
+    trigger: str
+    category: str | None
+    started_at: datetime | None
+    duration_seconds: float | None
+
+
+class RecentJobRunResponse(Model):
+    id: UUID
+    status: str
+    started_at: datetime | None
+    duration_seconds: float | None
+    rows_loaded: int | None
+    """By all pipelines of the run together; none while nothing is known."""
 
 
 class JobRunResponse(Model):
@@ -28,7 +69,8 @@ class JobRunResponse(Model):
     interval_start: datetime | None
     interval_end: datetime | None
     previous_job_run_id: UUID | None = None
-    pipeline_run_summaries: list[dict[str, Any]] = []
+    pipeline_run_summaries: list[PipelineRunSummaryResponse] = []
+    """In the order they were reported."""
 
 
 class CreateJobRunRequest(Model):

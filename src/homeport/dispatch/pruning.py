@@ -1,8 +1,8 @@
-"""Forgets what has run out: uploads that were never made, sign-in codes, browser sessions."""
+"""Forgets what has run out: uploads that were never made, codes, browser sessions, logins, failed tries."""
 
 from datetime import datetime, timedelta
 
-from homeport.store import credentials, packages
+from homeport.store import credentials, device_codes, failed_tries, packages, refresh_tokens
 from homeport.store.database import Database
 
 _EVERY_SECONDS = 3600.0
@@ -21,4 +21,7 @@ class PruneExpired:
         with self._database.write() as tx:
             credentials.delete_expired(tx, now - _KEPT_FOR)
             packages.delete_stale_uploads(tx, now - _KEPT_FOR)
+            device_codes.delete_expired(tx, now - _KEPT_FOR)
+            refresh_tokens.delete_ended(tx, now - _KEPT_FOR)
+            failed_tries.delete_before(tx, now - _KEPT_FOR)
         return _EVERY_SECONDS

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -49,6 +49,10 @@ class LaunchOrder:
     limits: Limits
     api_url: str
     lease_seconds: float
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the workspace and the profile set; they hold secrets."""
+    beacon_url: str | None = field(default=None, repr=False)
+    """Where dlt inside of the run reports to; a secret of the run."""
 
 
 def limits_of(definition: dlt_deployment.Definition, timeout: float, grace: float) -> Limits:
@@ -104,6 +108,10 @@ def compose(order: LaunchOrder, session: str, configuration_sha256: str) -> Laun
 def _variables(order: LaunchOrder) -> dict[str, str]:
     """Run contract §7.1. The runner adds what only the node knows: PATH, HOME, folders."""
     return {
+        # marimo would have browsers load its assets from a CDN
+        "MARIMO__ASSET_URL": "",
+        **order.variables,
+        # from here on, whatever the workspace says
         # before the process starts: in-process launchers have read the profile when the entry point names it
         "WORKSPACE__PROFILE": order.profile,
         "RUNTIME__RUN_ID": str(order.run_id),
@@ -113,8 +121,7 @@ def _variables(order: LaunchOrder) -> dict[str, str]:
         "RUNTIME__DATAPLANE_BASE_URL": order.api_url,
         # dlt would send anonymous usage data off this machine
         "RUNTIME__DLTHUB_TELEMETRY": "false",
-        # marimo would have browsers load its assets from a CDN
-        "MARIMO__ASSET_URL": "",
+        **({"RUNTIME__DLTHUB_DSN": order.beacon_url} if order.beacon_url else {}),
     }
 
 

@@ -1,8 +1,10 @@
 """Rows of the store as the API shows them (wire contract §11)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from homeport.config import Settings
 from homeport.contract.identity import (
@@ -13,8 +15,9 @@ from homeport.contract.identity import (
 from homeport.contract.jobs import DetailedJobResponse, JobResponse, JobVersionResponse
 from homeport.contract.packages import ConfigurationResponse, DeploymentResponse
 from homeport.contract.run_details import DetailedJobRunResponse
-from homeport.contract.runs import JobRunResponse
+from homeport.contract.runs import DownstreamJobRunResponse, JobRunResponse, PipelineRunSummaryResponse
 from homeport.execution.launches import limits_of
+from homeport.operations import neighbours
 from homeport.store import job_triggers, jobs, organizations, packages, run_starts, runs, workspaces
 from homeport.store.schema import Tx
 
@@ -45,17 +48,45 @@ def job(current: jobs.CurrentJob, next_at: datetime | None) -> JobResponse:
     return JobResponse(**_job_fields(current, next_at))
 
 
-def detailed_jobs(tx: Tx, found: Sequence[jobs.CurrentJob], settings: Settings) -> list[DetailedJobResponse]:
+@dataclass(frozen=True)
+class Attached:
+    """What is asked to be shown beside jobs or runs; none: nothing."""
+
+    recent_limit: int | None = None
+    downstream_limit: int | None = None
+    downstream_category: str | None = None
+
+    def downstream(self, tx: Tx, run_ids: Collection[UUID]) -> dict[UUID, list[DownstreamJobRunResponse]]:
+        return neighbours.downstream(tx, run_ids, self.downstream_limit or 0, self.downstream_category)
+
+
+NOTHING = Attached()
+
+
+def detailed_jobs(
+    tx: Tx, found: Sequence[jobs.CurrentJob], settings: Settings, attached: Attached = NOTHING
+) -> list[DetailedJobResponse]:
     ids = {current.job.id for current in found}
     latest = runs.latest_of(tx, ids)
+    latest_ids = {item.id for item in latest.values()}
+    summaries = neighbours.summaries(tx, latest_ids)
+    recent = neighbours.recent(tx, ids, attached.recent_limit or 0)
+    downstream = attached.downstream(tx, latest_ids)
     next_at = job_triggers.next_at_by_job(tx, ids)
     return [
         DetailedJobResponse(
             **_job_fields(current, next_at.get(current.job.id)),
             current_version=job_version(current.job.job_ref, current.version, settings),
-            latest_job_run=run(latest[current.job.id]) if current.job.id in latest else None,
+            latest_job_run=None if last is None else run(last, summaries.get(last.id, ())),
+            recent_job_runs=None if attached.recent_limit is None else recent.get(current.job.id, []),
+            downstream_job_runs=None
+            if attached.downstream_limit is None
+            else downstream.get(last.id, [])
+            if last
+            else [],
         )
         for current in found
+        for last in [latest.get(current.job.id)]
     ]
 
 
@@ -73,20 +104,26 @@ def job_version(job_ref: str, version: jobs.JobVersion, settings: Settings) -> J
     )
 
 
-def run(found: runs.Run) -> JobRunResponse:
-    return JobRunResponse(**_run_fields(found))
+def run(found: runs.Run, summaries: Sequence[PipelineRunSummaryResponse] = ()) -> JobRunResponse:
+    return JobRunResponse(**_run_fields(found), pipeline_run_summaries=list(summaries))
 
 
-def detailed_runs(tx: Tx, found: Sequence[runs.Run], settings: Settings) -> list[DetailedJobRunResponse]:
+def detailed_runs(
+    tx: Tx, found: Sequence[runs.Run], settings: Settings, attached: Attached = NOTHING
+) -> list[DetailedJobRunResponse]:
     """Runs with their jobs and versions, in a fixed number of queries."""
     current = {item.job.id: item for item in jobs.by_ids(tx, {run.job_id for run in found})}
     versions = jobs.versions_by_id(tx, {run.job_version_id for run in found})
     next_at = job_triggers.next_at_by_job(tx, set(current))
+    ids = {run.id for run in found}
+    summaries, downstream = neighbours.summaries(tx, ids), attached.downstream(tx, ids)
     return [
         DetailedJobRunResponse(
             **_run_fields(run),
             job=job(current[run.job_id], next_at.get(run.job_id)),
             job_version=job_version(current[run.job_id].job.job_ref, versions[run.job_version_id], settings),
+            pipeline_run_summaries=summaries.get(run.id, []),
+            downstream_job_runs=None if attached.downstream_limit is None else downstream.get(run.id, []),
         )
         for run in found
     ]

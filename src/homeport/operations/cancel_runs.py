@@ -15,7 +15,8 @@ from homeport.contract.run_details import DetailedJobRunResponse
 from homeport.contract.runs import CancelJobRunsRequest, CancelJobRunsResponse, CancelledJobRunResponse
 from homeport.errors import Conflict, NotFound
 from homeport.execution.launches import limits_of
-from homeport.operations import answers
+from homeport.operations import answers, auditing
+from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
 from homeport.scheduling import run_lifecycle as lifecycle
 from homeport.scheduling.run_lifecycle import RunStatus
@@ -39,6 +40,8 @@ def cancel_run(
         after = runs.get(tx, run_id, workspace_id)
         assert after is not None
         response = answers.one_detailed_run(tx, after, platform.settings)
+        what = f"run {run.number} ({run_id})"
+        auditing.record(tx, principal, Action.RUN_CANCEL, what, now, workspace_id, run=str(run_id))
     _tell(platform, [run_id])
     return response
 
@@ -71,6 +74,11 @@ def cancel_runs(
             if is_active and not request.dry_run:
                 _cancel(tx, platform, run, principal, now)
             (response.succeeded if is_active else response.skipped).append(row)
+        if not request.dry_run:
+            for row in response.succeeded:
+                what = f"{row.job_ref} #{row.job_run_number}"
+                detail = {"run": str(row.job_run_id)}
+                auditing.record(tx, principal, Action.RUN_CANCEL, what, now, workspace_id, **detail)
     if not request.dry_run:
         _tell(platform, [row.job_run_id for row in response.succeeded])
     return response

@@ -21,12 +21,11 @@ from homeport.contract.jobs import (
     JobsDeployReceipt,
 )
 from homeport.errors import Conflict
-from homeport.operations import answers, manifest_checks
+from homeport.operations import answers, auditing, job_schedules, manifest_checks
+from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
-from homeport.scheduling.intervals import next_tick_within
 from homeport.scheduling.reconciliation import Change, DeployedJob, JobDeployOutcome, WantedJob, reconcile
-from homeport.scheduling.triggers import Trigger, TriggerKind, parse_trigger
-from homeport.store import job_triggers, jobs, packages, run_starts, ticks, workspaces
+from homeport.store import job_triggers, jobs, packages, workspaces
 from homeport.store.schema import Tx
 from homeport.telemetry import events
 
@@ -72,6 +71,9 @@ def deploy(
             response = _deploy(tx, platform, principal, workspace, request, checked, now)
             if request.dry_run:
                 raise _DryRun(response)
+            outcomes = [f"{row.job.job_ref}: {row.outcome}" for row in response.job_receipt.succeeded]
+            module = request.deployment_module or "one job"
+            auditing.record(tx, principal, Action.DEPLOY, module, now, workspace.id, jobs=outcomes[:100])
     except _DryRun as preview:
         return preview.response
     _tell(platform, workspace_id, request, response)
@@ -191,13 +193,13 @@ def _update(context: _Deploy, change: Change, before: jobs.CurrentJob, definitio
     # the profile follows the configuration too: a job falls back to prod until `access` is configured
     if change.is_new_version or profile != version.profile:
         version = _version(context, change, before.job.id, version.version + 1, definition)
-        jobs.add_version(context.tx, version)
+        jobs.add_version(context.tx, before.job, version)
     job = replace(
         before.job,
         current_version_id=version.id,
         deployment_module=change.deployment_module,
         archived_at=None,
-        paused_at=before.job.paused_at if _has_schedule(version) else None,
+        paused_at=before.job.paused_at if job_schedules.is_recurring(version) else None,
         updated_at=before.job.updated_at if change.outcome is JobDeployOutcome.UNCHANGED else context.now,
     )
     if job != before.job:
@@ -219,7 +221,7 @@ def _update(context: _Deploy, change: Change, before: jobs.CurrentJob, definitio
 def _archive(context: _Deploy, before: jobs.CurrentJob) -> jobs.CurrentJob:
     job = replace(before.job, archived_at=context.now, paused_at=None, updated_at=context.now)
     jobs.save(context.tx, job, archived_at=job.archived_at, paused_at=None, updated_at=job.updated_at)
-    job_triggers.replace(context.tx, job, {})
+    job_schedules.take_down(context.tx, job)
     return jobs.CurrentJob(job, before.version)
 
 
@@ -253,31 +255,12 @@ def _profile(context: _Deploy, definition: Definition) -> str:
     return "access" if is_interactive or "agent" in definition else "prod"
 
 
-def _has_schedule(version: jobs.JobVersion) -> bool:
-    return any(trigger.is_recurring for trigger in run_starts.timed_triggers(version.definition["triggers"]))
-
-
 def _index_triggers(context: _Deploy, current: jobs.CurrentJob, previous: jobs.CurrentJob | None) -> None:
     """Write what fires the job; a timed trigger that did not change keeps its next moment."""
     kept: Mapping[str, datetime] = {}
     if previous is not None and previous.version.zone == current.version.zone:
         kept = job_triggers.timed_of(context.tx, current.job.id)
-    next_at = {
-        text: kept.get(text) or _first_moment(context, current, parse_trigger(text))
-        for text in current.version.triggers
-    }
-    job_triggers.replace(context.tx, current.job, next_at)
-
-
-def _first_moment(context: _Deploy, current: jobs.CurrentJob, trigger: Trigger) -> datetime | None:
-    if not trigger.is_timed:
-        return None
-    # a moment that is named only once is over when the ledger has it, whatever is deployed after it
-    if trigger.kind is TriggerKind.ONCE and ticks.has_any(context.tx, current.job.id, str(trigger)):
-        return None
-    zone = current.version.zone
-    declared = run_starts.declared_interval(current.version.definition, zone)
-    return next_tick_within(trigger, context.now, zone=zone, declared=declared)
+    job_schedules.set_up(context.tx, current, context.now, kept)
 
 
 def _tell(

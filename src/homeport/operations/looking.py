@@ -1,84 +1,118 @@
 """Look at jobs, runs and logs (wire contract §8.1, §8.4)."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from uuid import UUID
 
 from homeport.auth.permissions import Permission, workspace_for
 from homeport.auth.principals import Principal
 from homeport.contract.base import TOTAL_CAP, Page
 from homeport.contract.jobs import DetailedJobResponse
+from homeport.contract.lists import JobRunsQuery, JobsQuery, ListQuery
 from homeport.contract.run_details import DetailedJobRunResponse
 from homeport.errors import NotFound
 from homeport.logs import reading
 from homeport.operations import answers
-from homeport.operations.paging import Slice, page_of
+from homeport.operations.answers import Attached
+from homeport.operations.paging import cursor, cursor_values, page_of
 from homeport.operations.platform import Platform
-from homeport.store import jobs, runs
+from homeport.store import job_lists, jobs, run_lists, runs
+from homeport.store.listing import Start
 
 SYSTEM_JOBS = ("jobs.workspace.dashboard",)
 """Jobs of the platform itself; their runs are left out of lists unless asked for."""
 
 
-@dataclass(frozen=True)
-class RunQuery:
-    """What a list of runs is narrowed to."""
-
-    statuses: tuple[str, ...] = ()
-    number: int | None = None
-    job_id: UUID | None = None
-    previous_job_run_id: UUID | None = None
-    include_system_job_runs: bool = False
-
-
 def list_jobs(
-    platform: Platform,
-    principal: Principal,
-    workspace_id: UUID,
-    slice_: Slice,
-    *,
-    ref: str | None,
-    is_archived: bool | None,
+    platform: Platform, principal: Principal, workspace_id: UUID, query: JobsQuery
 ) -> Page[DetailedJobResponse]:
+    filters = job_lists.Filters(
+        search=query.q,
+        ref=query.ref,
+        job_types=query.job_type,
+        is_archived=query.is_archived,
+        is_paused=query.is_paused,
+        profiles=query.profile,
+        pipeline_names=query.pipeline_name,
+        latest_statuses=query.status,
+        trigger_kinds=query.trigger_kind,
+        is_self_firing=query.is_self_firing,
+        categories=query.category,
+        left_out_categories=query.exclude_category,
+        tags=query.tags,
+        ran_from=query.start_at,
+        ran_before=query.end_at,
+    )
+    attached = Attached(
+        query.recent_job_runs_limit, query.downstream_job_runs_limit, query.downstream_job_runs_category
+    )
+    order = job_lists.complete(query.sorted_by)
+    start = _start(query, [job_lists.ORDERS[name][1] for name, _ in order])
     with platform.database.read() as tx:
         workspace_for(tx, principal, workspace_id, Permission.READ)
-        found, total = jobs.page(
-            tx,
-            workspace_id,
-            ref=ref,
-            is_archived=is_archived,
-            limit=slice_.limit,
-            offset=slice_.offset,
-            cap=TOTAL_CAP,
-        )
-        return page_of(answers.detailed_jobs(tx, found, platform.settings), total, slice_)
+        found = job_lists.find(tx, workspace_id, filters, order, start, query.limit + 1)
+        total = job_lists.count(tx, workspace_id, filters, TOTAL_CAP)
+        shown = [current for current, _ in found[: query.limit]]
+        items = answers.detailed_jobs(tx, shown, platform.settings, attached)
+    return page_of(items, total, query, _next_cursor(query, [values for _, values in found]))
 
 
-def get_job(platform: Platform, principal: Principal, workspace_id: UUID, job_id: UUID) -> DetailedJobResponse:
+def get_job(
+    platform: Platform, principal: Principal, workspace_id: UUID, job_id: UUID, recent_limit: int | None = None
+) -> DetailedJobResponse:
     with platform.database.read() as tx:
         workspace_for(tx, principal, workspace_id, Permission.READ)
         found = jobs.get(tx, workspace_id, job_id)
         if found is None:
             raise NotFound(f"There is no job {job_id} in this workspace.")
-        return answers.detailed_jobs(tx, [found], platform.settings)[0]
+        return answers.detailed_jobs(tx, [found], platform.settings, Attached(recent_limit))[0]
 
 
 def list_runs(
-    platform: Platform, principal: Principal, workspace_id: UUID, query: RunQuery, slice_: Slice
+    platform: Platform, principal: Principal, workspace_id: UUID, query: JobRunsQuery
 ) -> Page[DetailedJobRunResponse]:
     shows_system = query.include_system_job_runs or query.job_id or query.previous_job_run_id
-    filters = runs.Filters(
-        statuses=query.statuses,
+    filters = run_lists.Filters(
+        search=query.q,
+        statuses=query.status,
         number=query.number,
         job_id=query.job_id,
         previous_run_id=query.previous_job_run_id,
+        job_types=query.job_type,
+        triggers=query.trigger,
+        trigger_kinds=query.trigger_kind,
+        triggered_by=query.triggered_by,
+        profiles=query.profile,
+        min_duration_ms=_millis(query.min_duration_seconds),
+        max_duration_ms=_millis(query.max_duration_seconds),
+        created_from=query.start_at,
+        created_before=query.end_at,
         job_refs_left_out=() if shows_system else SYSTEM_JOBS,
     )
+    attached = Attached(None, query.downstream_job_runs_limit, query.downstream_job_runs_category)
+    order = run_lists.complete(query.sorted_by)
+    start = _start(query, [run_lists.ORDERS[name][1] for name, _ in order])
     with platform.database.read() as tx:
         workspace_for(tx, principal, workspace_id, Permission.READ)
-        found, total = runs.page(
-            tx, workspace_id, filters, limit=slice_.limit, offset=slice_.offset, cap=TOTAL_CAP
-        )
-        return page_of(answers.detailed_runs(tx, found, platform.settings), total, slice_)
+        found = run_lists.find(tx, workspace_id, filters, order, start, query.limit + 1)
+        total = run_lists.count(tx, workspace_id, filters, TOTAL_CAP)
+        shown = [run for run, _ in found[: query.limit]]
+        items = answers.detailed_runs(tx, shown, platform.settings, attached)
+    return page_of(items, total, query, _next_cursor(query, [values for _, values in found]))
+
+
+def _start(query: ListQuery, kinds: Sequence[type]) -> Start:
+    if query.cursor is None:
+        return Start(offset=query.offset)
+    return Start(after=cursor_values(query, kinds))
+
+
+def _next_cursor(query: ListQuery, values: Sequence[tuple[object, ...]]) -> str | None:
+    """After the last row that is shown, if one more was found."""
+    return cursor(query, values[query.limit - 1]) if len(values) > query.limit else None
+
+
+def _millis(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
 
 
 def get_run(platform: Platform, principal: Principal, workspace_id: UUID, run_id: UUID) -> DetailedJobRunResponse:

@@ -3,14 +3,14 @@
 The answers are rows of the store as they are; how they look and read is the business of `web`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from homeport.auth.permissions import Permission, role_in, workspace_for
-from homeport.auth.principals import Principal
+from homeport.auth.permissions import Permission, grants, may_start, role_in, workspace_for
+from homeport.auth.principals import Principal, as_member
 from homeport.contract.log_lines import LogLine
 from homeport.errors import NotAllowed, NotFound
 from homeport.execution.launches import Limits, limits_of
@@ -23,7 +23,7 @@ from homeport.store.jobs import CurrentJob, JobVersion
 from homeport.store.packages import Package
 from homeport.store.runs import Run
 from homeport.store.schema import Tx
-from homeport.store.workspaces import Workspace
+from homeport.store.workspaces import Workspace, WorkspaceMember
 
 MAX_WORKSPACES = 200
 MAX_LIVE_JOBS = 200
@@ -131,23 +131,54 @@ class LogProgress:
 
 
 def usable_workspaces(platform: Platform, principal: Principal) -> list[tuple[Workspace, str]]:
-    """Every live workspace of the person's organization that they may use, with their role, oldest first."""
+    """Every live workspace that the person may use, with their role, in all their organizations, oldest first."""
     with platform.database.read() as tx:
-        if principal.organization_role != "owner":
-            return [
-                (found, role)
-                for found, role in workspaces.used_by(tx, principal.member_id)
-                if role_in(tx, principal, found) is not None
-            ][:MAX_WORKSPACES]
-        found, _ = workspaces.of_organization(
-            tx,
-            principal.organization_id,
-            include_archived=False,
-            limit=MAX_WORKSPACES,
-            offset=0,
-            cap=MAX_WORKSPACES,
-        )
-    return [(item, "owner") for item in found]
+        return [
+            (found, role)
+            for member in people.memberships_of(tx, principal.user_id)
+            for found, role in _usable_in(tx, as_member(principal, member))
+        ][:MAX_WORKSPACES]
+
+
+def managed_workspaces(platform: Platform, principal: Principal) -> list[Workspace]:
+    """Every live workspace whose members and keys the person manages."""
+    usable = usable_workspaces(platform, principal)
+    return [found for found, role in usable if Permission.MANAGE in grants(role)]
+
+
+def people_of_managed_workspaces(
+    platform: Platform, principal: Principal
+) -> list[tuple[Workspace, list[WorkspaceMember]]]:
+    """The workspaces of the organization that somebody manages, each with the people who have a role in it."""
+    with platform.database.read() as tx:
+        return [
+            (
+                found,
+                [item for item in workspaces.members_of(tx, found.id) if _is_person(tx, item)],
+            )
+            for found, role in _usable_in(tx, principal)
+            if Permission.MANAGE in grants(role)
+        ]
+
+
+def _is_person(tx: Tx, item: WorkspaceMember) -> bool:
+    member = people.member(tx, item.member_id)
+    return member is not None and member.kind == "human"
+
+
+def _usable_in(tx: Tx, principal: Principal) -> Iterator[tuple[Workspace, str]]:
+    found, _ = workspaces.of_organization(
+        tx,
+        principal.organization_id,
+        include_archived=False,
+        limit=MAX_WORKSPACES,
+        offset=0,
+        cap=MAX_WORKSPACES,
+    )
+    for item in found:
+        role = role_in(tx, principal, item)
+        if role is not None:
+            yield item, role
 
 
 def workspace(platform: Platform, principal: Principal, workspace_id: UUID) -> WorkspaceSeen:
@@ -187,7 +218,7 @@ def job(platform: Platform, principal: Principal, workspace_id: UUID, name: str,
             downstream=_downstream(current, others),
             runs=_seen(tx, shown[:RUNS_OF_A_JOB]),
             has_older_runs=len(shown) > RUNS_OF_A_JOB,
-            may_start=_may(tx, principal, workspace_id, Permission.CREATE_RUN),
+            may_start=_may_start(tx, principal, found, current),
         )
 
 
@@ -335,6 +366,11 @@ def _downstream(current: CurrentJob, others: Sequence[CurrentJob]) -> list[Edge]
         for relation, ref in _names_upstream(other.version)
         if ref == current.job.job_ref
     ]
+
+
+def _may_start(tx: Tx, principal: Principal, workspace: Workspace, current: CurrentJob) -> bool:
+    role, version = role_in(tx, principal, workspace), current.version
+    return role is not None and may_start(role, version.definition, version.profile, is_own_profile=True)
 
 
 def _may(tx: Tx, principal: Principal, workspace_id: UUID, permission: Permission) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from homeport.auth.encryption import Vault
 from homeport.auth.principals import DataplaneTokens
 from homeport.bells import Bells
 from homeport.clock import Clock
@@ -14,6 +15,7 @@ from homeport.store.database import Database
 class Platform:
     database: Database
     blobs: Blobs
+    vault: Vault
     clock: Clock
     bells: Bells
     settings: Settings

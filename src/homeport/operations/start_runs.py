@@ -6,19 +6,20 @@ from datetime import datetime
 from uuid import UUID
 
 from homeport import bells
-from homeport.auth.permissions import Permission, workspace_for
+from homeport.auth.permissions import Permission, may_start, role_in, workspace_for
 from homeport.auth.principals import Principal
 from homeport.contract import dlt_deployment
 from homeport.contract.base import BulkItemFailure
 from homeport.contract.jobs import TriggeredJobResponse, TriggerJobsRequest, TriggerJobsResponse
 from homeport.contract.run_details import DetailedJobRunResponse
 from homeport.contract.runs import CreateJobRunRequest
-from homeport.errors import BadRequest, NotFound, StartDeclined
-from homeport.operations import answers
+from homeport.errors import BadRequest, NotAllowed, NotFound, StartDeclined
+from homeport.operations import answers, auditing
+from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
 from homeport.scheduling.dependency_order import dependency_order, upstreams_of
 from homeport.scheduling.triggers import parse_trigger
-from homeport.store import jobs, run_starts, runs
+from homeport.store import jobs, run_starts, runs, workspaces
 from homeport.store.run_starts import Asked, Declined
 from homeport.store.schema import Tx
 from homeport.telemetry import events
@@ -42,10 +43,11 @@ def start_run(
     parse_trigger(request.trigger)
     now = platform.clock.now()
     with platform.database.write() as tx:
-        workspace_for(tx, principal, workspace_id, Permission.CREATE_RUN)
+        workspace = workspace_for(tx, principal, workspace_id, Permission.CREATE_RUN)
         current = jobs.get(tx, workspace_id, request.job_id)
         if current is None:
             raise NotFound(f"There is no job {request.job_id} in this workspace.")
+        _check_may_start(tx, principal, workspace, [current], request.profile)
         # held from the look at what is active on: of two who want one run, the second gets the first one's
         jobs.lock(tx, current.job.id)
         if request.mode == "when_not_running" and (active := runs.active_of(tx, current.job.id)):
@@ -65,6 +67,7 @@ def start_run(
         if not isinstance(outcome, runs.Run):
             raise _declined(current.job.job_ref, outcome)
         response = answers.one_detailed_run(tx, outcome, platform.settings)
+        _record(tx, principal, workspace_id, [(current.job.job_ref, outcome)], now)
     _tell(platform, [outcome])
     return response, True
 
@@ -79,8 +82,9 @@ def trigger_jobs(
     response = TriggerJobsResponse(succeeded=[], skipped=[], failed=[])
     started: list[runs.Run] = []
     with platform.database.write() as tx:
-        workspace_for(tx, principal, workspace_id, Permission.CREATE_RUN)
+        workspace = workspace_for(tx, principal, workspace_id, Permission.CREATE_RUN)
         picks = _picks(tx, workspace_id, request, response.failed)
+        _check_may_start(tx, principal, workspace, [pick.current for pick in picks], request.profile)
         refs_started: set[str] = set()
         for pick in _in_order(picks):
             row, run = _start(tx, pick, request, principal, frozenset(refs_started), now)
@@ -91,6 +95,8 @@ def trigger_jobs(
                 response.skipped.append(row)
             if run is not None:
                 started.append(run)
+        refs = {pick.current.job.id: pick.current.job.job_ref for pick in picks}
+        _record(tx, principal, workspace_id, [(refs[run.job_id], run) for run in started], now)
     _tell(platform, started)
     return response
 
@@ -178,6 +184,41 @@ def _start(
         row.job_run_id, row.job_run = outcome.id, answers.run(outcome)
         return row, outcome
     return row, None
+
+
+def _check_may_start(
+    tx: Tx,
+    principal: Principal,
+    workspace: workspaces.Workspace,
+    wanted: Sequence[jobs.CurrentJob],
+    profile: str | None,
+) -> None:
+    """`NotAllowed` names what the principal's role may not start; nothing is started then."""
+    role = role_in(tx, principal, workspace)
+    assert role is not None
+    refused = [
+        current.job.job_ref
+        for current in wanted
+        if not may_start(
+            role,
+            current.version.definition,
+            profile or current.version.profile,
+            is_own_profile=profile in (None, current.version.profile),
+        )
+    ]
+    if refused:
+        raise NotAllowed(
+            f"Your role in {workspace.name!r} is {role}: it starts interactive jobs and jobs of the profile "
+            f"'access', not {', '.join(refused)}."
+        )
+
+
+def _record(
+    tx: Tx, principal: Principal, workspace_id: UUID, started: Sequence[tuple[str, runs.Run]], now: datetime
+) -> None:
+    for ref, run in started:
+        what = f"{ref} #{run.number}"
+        auditing.record(tx, principal, Action.RUN_START, what, now, workspace_id, run=str(run.id))
 
 
 def _declined(job_ref: str, outcome: Declined | run_starts.WouldStart) -> StartDeclined:

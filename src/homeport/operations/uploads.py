@@ -6,20 +6,23 @@ No version exists until the bytes are stored: an upload that breaks off leaves n
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from homeport.auth import secrets
+from homeport.auth import principals, secrets
 from homeport.auth.permissions import Permission, workspace_for
 from homeport.auth.principals import Principal
 from homeport.contract import dlt_deployment
 from homeport.contract.packages import PackageKind
 from homeport.errors import BadRequest, Conflict, NotAllowed, NotSignedIn
 from homeport.execution import archives
+from homeport.operations import auditing
+from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
-from homeport.store import packages, workspaces
+from homeport.store import packages, people, workspaces
 from homeport.store.packages import Contents, Package, Upload
+from homeport.store.schema import Tx
 from homeport.telemetry import events
 
 _UPLOAD_WITHIN = timedelta(minutes=10)
@@ -57,7 +60,13 @@ def check_token(platform: Platform, token: str, workspace_id: UUID, kind: Packag
     return upload
 
 
-def receive(platform: Platform, upload: Upload, archive: Path, requirements: bytes | None) -> Package:
+def receive(
+    platform: Platform,
+    upload: Upload,
+    archive: Path,
+    requirements: bytes | None,
+    address: str | None = None,
+) -> Package:
     """Examine and store an uploaded archive as the workspace's next version."""
     now = platform.clock.now()
     try:
@@ -75,6 +84,7 @@ def receive(platform: Platform, upload: Upload, archive: Path, requirements: byt
             raise BadRequest("This upload was made already.", code="upload_used")
         latest = packages.latest(tx, upload.workspace_id, upload.kind)
         package = packages.add_version(tx, upload, contents, now)
+        _record(tx, upload, package, address, now)
     events.emit(
         events.PACKAGE_UPLOADED,
         workspace=str(upload.workspace_id),
@@ -83,6 +93,16 @@ def receive(platform: Platform, upload: Upload, archive: Path, requirements: byt
         replaces=latest.version if latest else None,
     )
     return package
+
+
+def _record(tx: Tx, upload: Upload, package: Package, address: str | None, now: datetime) -> None:
+    """The one who asked for the upload made it: only they have its token."""
+    member = people.member(tx, upload.created_by)
+    if member is None:
+        raise NotSignedIn("Whoever this upload token was issued to is not here any more.")
+    principal = principals.of_upload(member, address)
+    what = f"{upload.kind} version {package.version}"
+    auditing.record(tx, principal, Action.UPLOAD, what, now, upload.workspace_id, hash=package.content_hash)
 
 
 def _examine(platform: Platform, upload: Upload, archive: Path, requirements: bytes | None) -> Contents:

@@ -5,9 +5,10 @@ from uuid import UUID
 from homeport.auth.permissions import Permission, workspace_for
 from homeport.auth.principals import Principal
 from homeport.contract.base import TOTAL_CAP
+from homeport.contract.lists import VersionsQuery
 from homeport.contract.packages import ManifestFileResponse, ManifestFilesResponse, PackageKind
 from homeport.errors import NotFound
-from homeport.operations.paging import Slice
+from homeport.operations.paging import cursor, cursor_offset
 from homeport.operations.platform import Platform
 from homeport.store import packages
 from homeport.store.packages import Package
@@ -39,21 +40,24 @@ def page(
     principal: Principal,
     workspace_id: UUID,
     kind: PackageKind,
-    slice_: Slice,
-    version: int | None,
-) -> tuple[list[Package], int]:
-    """Versions, newest first."""
+    query: VersionsQuery,
+) -> tuple[list[Package], int, str | None]:
+    """Versions, newest first unless sorted otherwise; how many there are; the cursor of the next page."""
+    offset = query.offset if query.cursor is None else cursor_offset(query)
     with platform.database.read() as tx:
         workspace_for(tx, principal, workspace_id, Permission.READ)
-        return packages.page(
+        found, total = packages.page(
             tx,
             workspace_id,
             kind,
-            version=version,
-            limit=slice_.limit,
-            offset=slice_.offset,
+            version=query.version,
+            order=query.sorted_by,
+            limit=query.limit + 1,
+            offset=offset,
             cap=TOTAL_CAP,
         )
+    has_more = len(found) > query.limit
+    return found[: query.limit], total, cursor(query, [offset + query.limit]) if has_more else None
 
 
 def files(

@@ -1,41 +1,71 @@
 """Organizations and workspaces: who am I, what may I use, a new workspace (wire contract §8.1)."""
 
+from datetime import datetime
 from uuid import UUID
 
-from homeport.auth.permissions import Permission, role_in, workspace_for
+from homeport.auth.permissions import (
+    OrganizationPermission,
+    Permission,
+    organization_for,
+    role_in,
+    workspace_for,
+)
 from homeport.auth.principals import Principal
 from homeport.contract.base import TOTAL_CAP, Page
 from homeport.contract.identity import (
+    DATAPLANE_ID,
     CreateWorkspaceRequest,
     DataplaneToken,
     OrganizationMeResponse,
     OrganizationResponse,
     OrganizationWorkspaceResponse,
+    SetRegionOrganizationRequest,
     WorkspaceMemberResponse,
     WorkspaceMembershipResponse,
     WorkspaceMeResponse,
     WorkspaceResponse,
 )
-from homeport.errors import BadRequest, NotAllowed, NotFound
-from homeport.operations import answers
-from homeport.operations.paging import Slice, page_of
+from homeport.contract.lists import MembersQuery, OrganizationsQuery, WorkspacesQuery
+from homeport.errors import BadRequest, Conflict
+from homeport.operations import answers, auditing
+from homeport.operations.auditing import Action
+from homeport.operations.paging import page_of, part_of
 from homeport.operations.platform import Platform
-from homeport.store import organizations, workspaces
+from homeport.store import organizations, people, workspaces
 from homeport.store.schema import Tx
 from homeport.telemetry import events
 
 _MAX_NAME_CHARS = 100
 
 
-def list_organizations(platform: Platform, principal: Principal, slice_: Slice) -> Page[OrganizationResponse]:
+def list_organizations(
+    platform: Platform, principal: Principal, query: OrganizationsQuery
+) -> Page[OrganizationResponse]:
     with platform.database.read() as tx:
-        found = [_organization(tx, principal, principal.organization_id)]
-    return page_of([answers.organization(item) for item in found][slice_.offset :], len(found), slice_)
+        memberships = people.memberships_of(tx, principal.user_id)
+        found = [org for item in memberships if (org := organizations.get(tx, item.organization_id))]
+    keys = {"created_at": _created_at, "name": _name}
+    shown, total, cursor = part_of(found, query, keys)
+    return page_of([answers.organization(item) for item in shown], total, query, cursor)
 
 
 def get_organization(platform: Platform, principal: Principal, organization_id: UUID) -> OrganizationResponse:
     with platform.database.read() as tx:
         return answers.organization(_organization(tx, principal, organization_id))
+
+
+def set_region(
+    platform: Platform, principal: Principal, organization_id: UUID, request: SetRegionOrganizationRequest
+) -> OrganizationResponse:
+    """An organization's region is set once; here it was when the organization was made."""
+    with platform.database.read() as tx:
+        found = organization_for(tx, principal, organization_id, OrganizationPermission.MANAGE)
+    if request.dataplane_id != DATAPLANE_ID:
+        raise BadRequest(
+            f"There is no data plane of that name here; the only one is {DATAPLANE_ID!r}.",
+            code="unknown_dataplane",
+        )
+    raise Conflict(f"The region of {found.name!r} is set already: {DATAPLANE_ID!r}.", code="region_is_set")
 
 
 def organization_me(
@@ -66,23 +96,18 @@ def list_workspaces(
     platform: Platform,
     principal: Principal,
     organization_id: UUID,
-    slice_: Slice,
+    query: WorkspacesQuery,
     base_url: str,
-    *,
-    include_archived: bool,
 ) -> Page[OrganizationWorkspaceResponse]:
     with platform.database.read() as tx:
         _organization(tx, principal, organization_id)
-        found, total = workspaces.of_organization(
-            tx,
-            organization_id,
-            include_archived=include_archived,
-            limit=slice_.limit,
-            offset=slice_.offset,
-            cap=TOTAL_CAP,
+        found, _ = workspaces.of_organization(
+            tx, organization_id, include_archived=query.include_archived, limit=TOTAL_CAP, offset=0, cap=1
         )
-        items = [_with_members(tx, item, base_url) for item in found if role_in(tx, principal, item) is not None]
-    return page_of(items, total, slice_)
+        seen = [item for item in found if role_in(tx, principal, item) is not None]
+        shown, total, cursor = part_of(seen, query, {"created_at": _created_at, "name": _name})
+        items = [_with_members(tx, item, base_url) for item in shown]
+    return page_of(items, total, query, cursor)
 
 
 def create_workspace(
@@ -98,10 +123,9 @@ def create_workspace(
         raise BadRequest(f"A workspace's name has 1 to {_MAX_NAME_CHARS} printable characters.")
     now = platform.clock.now()
     with platform.database.write() as tx:
-        _organization(tx, principal, organization_id)
-        if principal.organization_role not in ("owner", "member") or principal.workspace_id is not None:
-            raise NotAllowed("Only owners and members of the organization create workspaces.")
+        organization_for(tx, principal, organization_id, OrganizationPermission.CREATE_WORKSPACE)
         created = workspaces.create(tx, organization_id, name, request.description, principal.member_id, now)
+        auditing.record(tx, principal, Action.WORKSPACE_CREATE, name, now, created.id)
     events.emit(events.WORKSPACE_CREATED, workspace=str(created.id), name=name)
     return answers.workspace(created, base_url)
 
@@ -133,13 +157,14 @@ def workspace_me(
 
 
 def list_members(
-    platform: Platform, principal: Principal, workspace_id: UUID, slice_: Slice
+    platform: Platform, principal: Principal, workspace_id: UUID, query: MembersQuery
 ) -> Page[WorkspaceMemberResponse]:
     with platform.database.read() as tx:
         workspace_for(tx, principal, workspace_id, Permission.READ)
         found = workspaces.members_of(tx, workspace_id)
-    shown = found[slice_.offset : slice_.offset + slice_.limit]
-    return page_of([answers.workspace_member(item) for item in shown], len(found), slice_)
+    wanted = [item for item in found if not query.kind or item.kind in query.kind]
+    shown, total, cursor = part_of(wanted, query, {"created_at": _created_at, "email": lambda item: item.email})
+    return page_of([answers.workspace_member(item) for item in shown], total, query, cursor)
 
 
 def issue_dataplane_token(platform: Platform, principal: Principal, workspace_id: UUID) -> DataplaneToken:
@@ -151,11 +176,16 @@ def issue_dataplane_token(platform: Platform, principal: Principal, workspace_id
     return DataplaneToken(token=token, expires_at=int(expires_at.timestamp()))
 
 
+def _created_at(item: organizations.Organization | workspaces.Workspace | workspaces.WorkspaceMember) -> datetime:
+    return item.created_at
+
+
+def _name(item: organizations.Organization | workspaces.Workspace) -> str:
+    return item.name.casefold()
+
+
 def _organization(tx: Tx, principal: Principal, organization_id: UUID) -> organizations.Organization:
-    found = organizations.get(tx, organization_id)
-    if found is None or organization_id != principal.organization_id:
-        raise NotFound(f"There is no organization {organization_id} here, or you may not see it.")
-    return found
+    return organization_for(tx, principal, organization_id, OrganizationPermission.READ)
 
 
 def _with_members(tx: Tx, found: workspaces.Workspace, base_url: str) -> OrganizationWorkspaceResponse:

@@ -1,41 +1,46 @@
 """Archives of code and configuration in object storage: a folder by default; S3, GCS, Azure by URL.
 
 Content is addressed by its digest, so writing the same bytes twice is harmless. Configuration holds secrets and
-is encrypted (AES-256-GCM, a fresh nonce for every object) with a key that the storage never sees.
+is sealed before it gets here, with the workspace's key and for its path: the storage never sees the key.
 """
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
 import obstore
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from homeport.errors import SetupError, Unavailable
 
-_NONCE_BYTES = 12
-_FORMAT = b"hp1"
-"""First bytes of an encrypted object: the format, for the day there is another."""
+_SEALED = "configurations"
+"""The kind of archive that is encrypted."""
+
+
+class Sealing(Protocol):
+    """Makes bytes unreadable to whoever has the storage."""
+
+    def seal(self, workspace_id: UUID, content: bytes, place: str) -> bytes: ...
+
+    def open(self, workspace_id: UUID, sealed: bytes, place: str) -> bytes:
+        """The content; `Unavailable` when it is not what was sealed for this place."""
 
 
 class Blobs:
     """Keeps bytes under (workspace, kind, digest)."""
 
-    def __init__(self, url: str, secret_key: bytes) -> None:
+    def __init__(self, url: str, sealing: Sealing) -> None:
         self._store = _open(url)
-        self._cipher = AESGCM(secret_key)
+        self._sealing = sealing
 
     def put(self, workspace_id: UUID, kind: str, sha256: str, archive: Path) -> None:
         """Keep an archive; returns when the storage has it. Only configuration, which is small, is read whole."""
         path = _path(workspace_id, kind, sha256)
-        if kind != "configurations":
+        if kind == _SEALED:
+            obstore.put(self._store, path, self._sealing.seal(workspace_id, archive.read_bytes(), path))
+        else:
             obstore.put(self._store, path, archive)
-            return
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, archive.read_bytes(), path.encode())
-        obstore.put(self._store, path, _FORMAT + nonce + sealed)
 
     def get(self, workspace_id: UUID, kind: str, sha256: str) -> bytes:
         """The archive; `Unavailable` when the storage does not give it."""
@@ -44,17 +49,18 @@ class Blobs:
             content = bytes(obstore.get(self._store, path).bytes())
         except Exception as error:  # obstore raises its own kinds by backend
             raise Unavailable(f"The storage does not give {path}: {error}") from error
-        return self._decrypted(path, content) if kind == "configurations" else content
+        return self._sealing.open(workspace_id, content, path) if kind == _SEALED else content
 
-    def _decrypted(self, path: str, content: bytes) -> bytes:
-        nonce = content[len(_FORMAT) : len(_FORMAT) + _NONCE_BYTES]
+    def stream(self, workspace_id: UUID, kind: str, sha256: str) -> Iterator[bytes]:
+        """The archive piece by piece; `Unavailable` comes before the first piece."""
+        if kind == _SEALED:
+            return iter([self.get(workspace_id, kind, sha256)])
+        path = _path(workspace_id, kind, sha256)
         try:
-            return self._cipher.decrypt(nonce, content[len(_FORMAT) + _NONCE_BYTES :], path.encode())
-        except (InvalidTag, ValueError) as error:  # ValueError: cut off so early that even the nonce is missing
-            raise Unavailable(
-                f"{path} cannot be decrypted: it is damaged, or the server's master key is not the one it was "
-                "encrypted with."
-            ) from error
+            found = obstore.get(self._store, path)
+        except Exception as error:
+            raise Unavailable(f"The storage does not give {path}: {error}") from error
+        return map(bytes, found.stream())
 
     def check(self) -> None:
         """Raise `Unavailable` unless the storage takes and gives an object."""

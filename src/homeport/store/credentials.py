@@ -3,6 +3,7 @@
 Only hashes are kept (SHA-256; the values have 160 random bits or more, so a slow hash adds nothing).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -10,7 +11,8 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from homeport.store.schema import Moment, Tx, changed, columns_of, metadata, one_or_none
+from homeport.store import people
+from homeport.store.schema import Moment, Tx, all_of, changed, columns_of, metadata, one_or_none
 
 Kind = Literal["api_key", "browser_session", "sign_in_code"]
 
@@ -26,8 +28,10 @@ table = sa.Table(
     sa.Column("expires_at", Moment),
     sa.Column("used_at", Moment),
     sa.Column("revoked_at", Moment),
+    sa.Column("parent_id", sa.Uuid),
     sa.CheckConstraint("kind IN ('api_key', 'browser_session', 'sign_in_code')", name="kind"),
     sa.Index("ix_credentials_expires_at", "expires_at"),
+    sa.Index("ix_credentials_member", "member_id", "kind"),
 )
 
 
@@ -46,8 +50,16 @@ _columns = columns_of(Credential, table)
 
 
 def add(
-    tx: Tx, kind: Kind, hash_: str, member_id: UUID, name: str, now: datetime, expires_at: datetime | None
+    tx: Tx,
+    kind: Kind,
+    hash_: str,
+    member_id: UUID,
+    name: str,
+    now: datetime,
+    expires_at: datetime | None,
+    parent_id: UUID | None = None,
 ) -> UUID:
+    """A new credential; one that was given out for another one, its parent, ends with that."""
     credential_id = uuid4()
     tx.execute(
         table.insert().values(
@@ -58,6 +70,7 @@ def add(
             name=name,
             created_at=now,
             expires_at=expires_at,
+            parent_id=parent_id,
         )
     )
     return credential_id
@@ -85,11 +98,49 @@ def use_up(tx: Tx, kind: Kind, hash_: str, now: datetime) -> Credential | None:
     return found if taken else None
 
 
-def revoke(tx: Tx, credential_id: UUID, now: datetime) -> bool:
-    return changed(
-        tx,
-        table.update().where(table.c.id == credential_id, table.c.revoked_at.is_(None)).values(revoked_at=now),
+def is_good(tx: Tx, credential_id: UUID, now: datetime) -> bool:
+    """Whether a credential still lets somebody in."""
+    query = sa.select(table.c.id).where(table.c.id == credential_id, _is_good(now))
+    return tx.execute(query).one_or_none() is not None
+
+
+def get(tx: Tx, credential_id: UUID) -> Credential | None:
+    return one_or_none(tx, Credential, sa.select(*_columns).where(table.c.id == credential_id))
+
+
+def keys_of(tx: Tx, member_ids: Collection[UUID], now: datetime) -> list[Credential]:
+    """The API keys of some members that are good, oldest first."""
+    query = (
+        sa.select(*_columns)
+        .where(table.c.kind == "api_key", table.c.member_id.in_(member_ids), _is_good(now))
+        .order_by(table.c.created_at, table.c.id)
     )
+    return all_of(tx, Credential, query)
+
+
+def note_use(tx: Tx, credential_id: UUID, now: datetime, not_since: datetime) -> None:
+    """Remember the last use of a key, unless a use since a moment is remembered already."""
+    is_old = sa.or_(table.c.used_at.is_(None), table.c.used_at <= not_since)
+    tx.execute(table.update().where(table.c.id == credential_id, is_old).values(used_at=now))
+
+
+def revoke(tx: Tx, credential_id: UUID, now: datetime) -> bool:
+    """End a credential, and what was given out for it."""
+    family = sa.or_(table.c.id == credential_id, table.c.parent_id == credential_id)
+    return changed(tx, table.update().where(family, table.c.revoked_at.is_(None)).values(revoked_at=now))
+
+
+def revoke_all_of(tx: Tx, member_id: UUID, now: datetime) -> None:
+    """End everything that lets a member in."""
+    is_theirs = sa.and_(table.c.member_id == member_id, table.c.revoked_at.is_(None))
+    tx.execute(table.update().where(is_theirs).values(revoked_at=now))
+
+
+def end_sessions_of(tx: Tx, user_id: UUID, now: datetime) -> None:
+    """End a person's browser sessions and open sign-in codes; their keys stay."""
+    theirs = sa.select(people.members.c.id).where(people.members.c.user_id == user_id)
+    is_theirs = sa.and_(table.c.member_id.in_(theirs), table.c.kind != "api_key", table.c.revoked_at.is_(None))
+    tx.execute(table.update().where(is_theirs).values(revoked_at=now))
 
 
 def delete_expired(tx: Tx, before: datetime) -> int:

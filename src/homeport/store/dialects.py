@@ -5,6 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
 
 from homeport.errors import SetupError
 
@@ -29,6 +31,25 @@ def open_engine(url: str) -> sa.Engine:
         f"Homeport keeps its data in SQLite or PostgreSQL, not in {parsed.get_backend_name()!r}: "
         "use sqlite:///path or postgresql://user:password@host/database."
     )
+
+
+class millis_between(GenericFunction[int]):
+    """Whole milliseconds from one moment to another; none where one of them is."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+@compiles(millis_between, "sqlite")
+def _millis_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    start, end = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"CAST(round((julianday({end}) - julianday({start})) * 86400000.0) AS INTEGER)"
+
+
+@compiles(millis_between, "postgresql")
+def _millis_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    start, end = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"CAST(round(EXTRACT(EPOCH FROM {end}::timestamptz - {start}::timestamptz) * 1000) AS bigint)"
 
 
 def wait_for_other_migrations(connection: sa.Connection) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from homeport.store import job_facets
 from homeport.store.schema import (
     Json,
     Moment,
@@ -37,7 +38,10 @@ table = sa.Table(
     sa.Column("created_by", sa.Uuid, sa.ForeignKey("organization_members.id"), nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("updated_at", Moment, nullable=False),
+    # when the newest run was created: what lists are sorted by
+    sa.Column("last_run_at", Moment),
     sa.UniqueConstraint("workspace_id", "job_ref"),
+    sa.Index("ix_jobs_last_run", "workspace_id", "last_run_at"),
 )
 
 versions = sa.Table(
@@ -137,12 +141,13 @@ def _as_current(row: sa.Row[Any]) -> CurrentJob:
 
 def insert(tx: Tx, job: Job, version: JobVersion) -> None:
     tx.execute(table.insert().values(job.__dict__))
-    add_version(tx, version)
+    add_version(tx, job, version)
 
 
-def add_version(tx: Tx, version: JobVersion) -> None:
+def add_version(tx: Tx, job: Job, version: JobVersion) -> None:
     """A further version; `save` makes it the current one."""
     tx.execute(versions.insert().values(version.__dict__))
+    job_facets.write(tx, job.workspace_id, job.id, job.job_ref, version.definition, version.triggers)
 
 
 def save(tx: Tx, job: Job, **columns: Any) -> None:
@@ -223,7 +228,7 @@ def next_number(tx: Tx, job_id: UUID, now: datetime) -> int:
     statement = (
         table.update()
         .where(table.c.id == job_id)
-        .values(last_run_number=table.c.last_run_number + 1, updated_at=now)
+        .values(last_run_number=table.c.last_run_number + 1, last_run_at=now, updated_at=now)
         .returning(table.c.last_run_number)
     )
     return int(tx.execute(statement).scalar_one())

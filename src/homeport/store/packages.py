@@ -3,6 +3,7 @@
 Both count from 1 per workspace, apart from each other; the highest version is the active one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -180,13 +181,23 @@ def get(tx: Tx, workspace_id: UUID, kind: str, package_id: UUID) -> Package | No
 
 
 def page(
-    tx: Tx, workspace_id: UUID, kind: str, *, version: int | None, limit: int, offset: int, cap: int
+    tx: Tx,
+    workspace_id: UUID,
+    kind: str,
+    *,
+    version: int | None,
+    limit: int,
+    offset: int,
+    cap: int,
+    order: Sequence[tuple[str, bool]] = (),
 ) -> tuple[list[Package], int]:
-    """Versions, newest first."""
+    """Versions, newest first, unless ordered by other columns (and whether those descend)."""
     query = sa.select(*_columns).where(table.c.workspace_id == workspace_id, table.c.kind == kind)
     if version is not None:
         query = query.where(table.c.version == version)
-    rows = all_of(tx, Package, query.order_by(table.c.version.desc()).limit(limit).offset(offset))
+    ordering = [table.c[name].desc() if descends else table.c[name].asc() for name, descends in order]
+    ordered = query.order_by(*ordering, table.c.version.desc())
+    rows = all_of(tx, Package, ordered.limit(limit).offset(offset))
     return rows, count_up_to(tx, query, cap)
 
 

@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from homeport.store.schema import Moment, Tx, all_of, metadata, one_or_none
+from homeport.store import passwords
+from homeport.store.schema import Moment, Tx, all_of, columns_of, metadata, one_or_none
 
 users = sa.Table(
     "users",
@@ -18,6 +19,8 @@ users = sa.Table(
     sa.Column("email", sa.String(320), nullable=False, unique=True),
     sa.Column("name", sa.String(200)),
     sa.Column("created_at", Moment, nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False, server_default="human"),
+    sa.CheckConstraint("kind IN ('human', 'service_account')", name="kind"),
 )
 
 members = sa.Table(
@@ -28,6 +31,7 @@ members = sa.Table(
     sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.id"), nullable=False),
     sa.Column("role", sa.String(20), nullable=False),
     sa.Column("created_at", Moment, nullable=False),
+    sa.Column("removed_at", Moment),
     sa.UniqueConstraint("organization_id", "user_id"),
     sa.CheckConstraint("role IN ('owner', 'member', 'collaborator')", name="role"),
 )
@@ -44,9 +48,22 @@ class Member:
     role: str
     email: str
     name: str | None
+    kind: str = "human"
+    """human, or service_account: what a workspace's key acts as."""
+
+
+@dataclass(frozen=True)
+class User:
+    """A person or a service account, whatever organizations they are in."""
+
+    id: UUID
+    email: str
+    name: str | None
+    kind: str
 
 
 _joined = members.join(users, members.c.user_id == users.c.id)
+_IS_IN = members.c.removed_at.is_(None)
 _columns = [
     members.c.id,
     members.c.organization_id,
@@ -54,24 +71,64 @@ _columns = [
     members.c.role,
     users.c.email,
     users.c.name,
+    users.c.kind,
 ]
+_user_columns = columns_of(User, users)
 
 
 def create_member(tx: Tx, organization_id: UUID, email: str, role: str, now: datetime) -> Member:
     """A new person in an organization."""
-    user_id, member_id = uuid4(), uuid4()
-    tx.execute(users.insert().values(id=user_id, email=email, name=None, created_at=now))
-    tx.execute(
-        members.insert().values(
-            id=member_id, organization_id=organization_id, user_id=user_id, role=role, created_at=now
+    return join(tx, create_user(tx, email, None, now), organization_id, role, now)
+
+
+def create_user(tx: Tx, email: str, name: str | None, now: datetime, kind: str = "human") -> User:
+    """A new person or service account, in no organization yet."""
+    user = User(uuid4(), email, name, kind)
+    tx.execute(users.insert().values(**user.__dict__, created_at=now))
+    return user
+
+
+def join(tx: Tx, user: User, organization_id: UUID, role: str, now: datetime) -> Member:
+    """Make somebody a member of an organization. Who was one before gets the same membership back."""
+    is_it = sa.and_(members.c.organization_id == organization_id, members.c.user_id == user.id)
+    member_id = tx.execute(sa.select(members.c.id).where(is_it)).scalar_one_or_none()
+    if member_id is None:
+        member_id = uuid4()
+        tx.execute(
+            members.insert().values(
+                id=member_id, organization_id=organization_id, user_id=user.id, role=role, created_at=now
+            )
         )
-    )
-    return Member(member_id, organization_id, user_id, role, email, None)
+    else:
+        tx.execute(members.update().where(is_it).values(role=role, removed_at=None))
+    return Member(member_id, organization_id, user.id, role, user.email, user.name, user.kind)
+
+
+def user(tx: Tx, user_id: UUID) -> User | None:
+    return one_or_none(tx, User, sa.select(*_user_columns).where(users.c.id == user_id))
+
+
+def user_by_email(tx: Tx, email: str) -> User | None:
+    """The person with this address; `normal_email` says how addresses are compared."""
+    query = sa.select(*_user_columns).where(sa.func.lower(users.c.email) == normal_email(email))
+    return one_or_none(tx, User, query)
+
+
+def normal_email(email: str) -> str:
+    """The one form of an address: people do not tell upper from lower case in theirs."""
+    return email.strip().lower()
 
 
 def member(tx: Tx, member_id: UUID) -> Member | None:
-    query = sa.select(*_columns).select_from(_joined).where(members.c.id == member_id)
+    """Somebody who is in an organization; none after they were removed."""
+    query = sa.select(*_columns).select_from(_joined).where(members.c.id == member_id, _IS_IN)
     return one_or_none(tx, Member, query)
+
+
+def membership(tx: Tx, organization_id: UUID, user_id: UUID) -> Member | None:
+    """A person's place in an organization, if they are in it."""
+    is_it = (members.c.organization_id == organization_id, members.c.user_id == user_id)
+    return one_or_none(tx, Member, sa.select(*_columns).select_from(_joined).where(*is_it, _IS_IN))
 
 
 def memberships_of(tx: Tx, user_id: UUID) -> list[Member]:
@@ -79,10 +136,41 @@ def memberships_of(tx: Tx, user_id: UUID) -> list[Member]:
     query = (
         sa.select(*_columns)
         .select_from(_joined)
-        .where(members.c.user_id == user_id)
-        .order_by(members.c.created_at)
+        .where(members.c.user_id == user_id, _IS_IN)
+        .order_by(members.c.created_at, members.c.id)
     )
     return all_of(tx, Member, query)
+
+
+def of_organization(tx: Tx, organization_id: UUID) -> list[Member]:
+    """The people of an organization, oldest membership first; not its service accounts."""
+    query = (
+        sa.select(*_columns)
+        .select_from(_joined)
+        .where(members.c.organization_id == organization_id, users.c.kind == "human", _IS_IN)
+        .order_by(members.c.created_at, members.c.id)
+    )
+    return all_of(tx, Member, query)
+
+
+def set_role(tx: Tx, member_id: UUID, role: str) -> None:
+    tx.execute(members.update().where(members.c.id == member_id).values(role=role))
+
+
+def remove(tx: Tx, member_id: UUID, now: datetime) -> None:
+    """The membership stays, so that what somebody did keeps its name."""
+    tx.execute(members.update().where(members.c.id == member_id).values(removed_at=now))
+
+
+def all_users(tx: Tx) -> list[tuple[User, bool]]:
+    """Every person of the installation, and whether they have a password; by address."""
+    query = (
+        sa.select(*_user_columns, passwords.table.c.user_id)
+        .join(passwords.table, passwords.table.c.user_id == users.c.id, isouter=True)
+        .where(users.c.kind == "human")
+        .order_by(users.c.email)
+    )
+    return [(User(*row[:-1]), row[-1] is not None) for row in tx.execute(query)]
 
 
 def names_of(tx: Tx, member_ids: set[UUID]) -> dict[UUID, str]:
@@ -96,7 +184,7 @@ def first_owner(tx: Tx, organization_id: UUID) -> Member:
     query = (
         sa.select(*_columns)
         .select_from(_joined)
-        .where(members.c.organization_id == organization_id, members.c.role == "owner")
+        .where(members.c.organization_id == organization_id, members.c.role == "owner", _IS_IN)
         .order_by(members.c.created_at)
         .limit(1)
     )

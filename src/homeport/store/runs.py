@@ -57,11 +57,19 @@ table = sa.Table(
     sa.Column("started_at", Moment),
     sa.Column("finished_at", Moment),
     sa.Column("updated_at", Moment, nullable=False),
+    # for lists only; `Run.seconds` is exact
+    sa.Column("duration_ms", sa.BigInteger),
     sa.UniqueConstraint("job_id", "number"),
     sa.CheckConstraint(_in("status", RunStatus), name="status"),
     sa.CheckConstraint(f"end_cause IS NULL OR {_in('end_cause', EndCause)}", name="end_cause"),
     sa.CheckConstraint(f"(finished_at IS NOT NULL) = ({_in('status', TERMINAL)})", name="finished"),
-    sa.Index("ix_runs_workspace", "workspace_id", "created_at"),
+    sa.Index("ix_runs_workspace", "workspace_id", "created_at", "number", "id"),
+    sa.Index("ix_runs_job", "job_id", "created_at", "number", "id"),
+    sa.Index("ix_runs_workspace_status", "workspace_id", "status", "created_at", "number", "id"),
+    sa.Index("ix_runs_number", "workspace_id", "number"),
+    sa.Index("ix_runs_started", "workspace_id", "started_at", "created_at", "number", "id"),
+    sa.Index("ix_runs_finished", "workspace_id", "finished_at", "created_at", "number", "id"),
+    sa.Index("ix_runs_duration", "workspace_id", "duration_ms", "created_at", "number", "id"),
     sa.Index("ix_runs_job_status", "job_id", "status"),
     sa.Index("ix_runs_status", "status", "created_at"),
     sa.Index("ix_runs_previous", "previous_run_id"),
@@ -125,6 +133,8 @@ def apply(tx: Tx, run_id: UUID, transition: Transition, now: datetime, **columns
     if transition.cause is not None:
         values["end_cause"] = str(transition.cause)
         values["finished_at"] = now
+        began = sa.func.coalesce(table.c.started_at, sa.bindparam("ended_at", now, Moment))
+        values["duration_ms"] = sa.func.millis_between(began, sa.bindparam("ended_at", now, Moment))
     return changed(
         tx,
         table.update()
@@ -143,6 +153,11 @@ def get(tx: Tx, run_id: UUID, workspace_id: UUID | None = None) -> Run | None:
     if workspace_id is not None:
         query = query.where(table.c.workspace_id == workspace_id)
     return one_or_none(tx, Run, query)
+
+
+def lock(tx: Tx, run_id: UUID) -> Run:
+    """The run, held until the transaction ends (SQLite: for any writer)."""
+    return all_of(tx, Run, sa.select(*_columns).where(table.c.id == run_id).with_for_update(key_share=True))[0]
 
 
 def by_ids(tx: Tx, workspace_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Run]:

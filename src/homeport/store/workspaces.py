@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
 from homeport.store import people
-from homeport.store.schema import Moment, Tx, all_of, columns_of, count_up_to, metadata, one_or_none
+from homeport.store.schema import Moment, Tx, all_of, changed, columns_of, count_up_to, metadata, one_or_none
 
 table = sa.Table(
     "workspaces",
@@ -19,6 +20,9 @@ table = sa.Table(
     sa.Column("archived_at", Moment),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("updated_at", Moment, nullable=False),
+    sa.Column("default_access", sa.String(20), nullable=False, server_default="restricted"),
+    sa.Column("is_playground", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.CheckConstraint("default_access IN ('restricted', 'viewer', 'developer')", name="default_access"),
     sa.Index("ix_workspaces_organization", "organization_id", "created_at"),
 )
 
@@ -44,6 +48,10 @@ class Workspace:
     archived_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    default_access: str = "restricted"
+    """What members of the organization may do here without being members of the workspace."""
+    is_playground: bool = False
+    """A person's own, made when they first came."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,9 @@ class WorkspaceMember:
     user_id: UUID
     email: str
     name: str | None
+    kind: str
+    """human or service_account."""
+    created_at: datetime
 
 
 _columns = columns_of(Workspace, table)
@@ -69,6 +80,8 @@ _member_columns = [
     people.members.c.user_id,
     people.users.c.email,
     people.users.c.name,
+    people.users.c.kind,
+    members.c.created_at,
 ]
 _member_tables = members.join(people.members, members.c.member_id == people.members.c.id).join(
     people.users, people.members.c.user_id == people.users.c.id
@@ -76,10 +89,17 @@ _member_tables = members.join(people.members, members.c.member_id == people.memb
 
 
 def create(
-    tx: Tx, organization_id: UUID, name: str, description: str | None, owner_id: UUID, now: datetime
+    tx: Tx,
+    organization_id: UUID,
+    name: str,
+    description: str | None,
+    owner_id: UUID,
+    now: datetime,
+    *,
+    is_playground: bool = False,
 ) -> Workspace:
     """A new workspace and its owner (an organization membership)."""
-    workspace = Workspace(uuid4(), organization_id, name, description, None, now, now)
+    workspace = Workspace(uuid4(), organization_id, name, description, None, now, now, is_playground=is_playground)
     tx.execute(table.insert().values(workspace.__dict__))
     tx.execute(
         members.insert().values(
@@ -100,6 +120,10 @@ def lock(tx: Tx, workspace_id: UUID) -> None:
     them too, PostgreSQL finds deadlocks between deploys and starts.
     """
     tx.execute(sa.select(table.c.id).where(table.c.id == workspace_id).with_for_update(key_share=True))
+
+
+def change(tx: Tx, workspace_id: UUID, now: datetime, **columns: Any) -> None:
+    tx.execute(table.update().where(table.c.id == workspace_id).values(**columns, updated_at=now))
 
 
 def describe(tx: Tx, workspace_id: UUID, description: str | None, now: datetime) -> None:
@@ -146,3 +170,32 @@ def membership(tx: Tx, workspace_id: UUID, member_id: UUID) -> WorkspaceMember |
         .where(members.c.workspace_id == workspace_id, members.c.member_id == member_id)
     )
     return one_or_none(tx, WorkspaceMember, query)
+
+
+def set_member(tx: Tx, workspace_id: UUID, member_id: UUID, role: str, now: datetime) -> None:
+    """Give a member of the organization this role in the workspace, whether they had one or not."""
+    is_it = sa.and_(members.c.workspace_id == workspace_id, members.c.member_id == member_id)
+    if not changed(tx, members.update().where(is_it).values(role=role)):
+        row = {"id": uuid4(), "workspace_id": workspace_id, "member_id": member_id, "role": role}
+        tx.execute(members.insert().values(**row, created_at=now))
+
+
+def remove_member(tx: Tx, workspace_id: UUID, member_id: UUID) -> bool:
+    is_it = sa.and_(members.c.workspace_id == workspace_id, members.c.member_id == member_id)
+    return changed(tx, members.delete().where(is_it))
+
+
+def remove_from_all(tx: Tx, member_id: UUID) -> None:
+    """Take somebody out of every workspace of their organization."""
+    tx.execute(members.delete().where(members.c.member_id == member_id))
+
+
+def bound_to(tx: Tx, member_id: UUID) -> UUID | None:
+    """The workspace that a service account belongs to; none once its key is revoked."""
+    query = sa.select(members.c.workspace_id).where(members.c.member_id == member_id)
+    return tx.execute(query).scalar_one_or_none()
+
+
+def set_default_access(tx: Tx, workspace_id: UUID, access: str, now: datetime) -> None:
+    values = {"default_access": access, "updated_at": now}
+    tx.execute(table.update().where(table.c.id == workspace_id).values(values))

@@ -25,6 +25,7 @@ SERVER_STOPPED = Event("server_stopped", logging.INFO, "Homeport has stopped")
 SERVICE_FAILED = Event("service_failed", logging.ERROR, "a background service failed and tries again")
 DEPLOYED = Event("deployed", logging.INFO, "a manifest was deployed")
 PACKAGE_UPLOADED = Event("package_uploaded", logging.INFO, "a new version was uploaded")
+VARIABLES_CHANGED = Event("variables_changed", logging.INFO, "variables of a workspace were set or removed")
 PACKAGE_REFUSED = Event("package_refused", logging.WARNING, "an upload was refused")
 RUN_CREATED = Event("run_created", logging.INFO, "a run waits to be started")
 RUN_NOT_STARTED = Event("run_not_started", logging.INFO, "a start was declined")
@@ -39,8 +40,18 @@ RUN_LOST = Event("run_lost", logging.WARNING, "a run's runner is gone without a 
 ATTEMPT_KILLED = Event("attempt_killed", logging.WARNING, "the engine was asked to kill a runner")
 TICK_NOT_STARTED = Event("tick_not_started", logging.INFO, "a scheduled moment passed without a run")
 REQUEST_FAILED = Event("request_failed", logging.ERROR, "a request hit a fault of ours")
+WORKSPACE_CHANGED = Event("workspace_changed", logging.INFO, "a workspace was archived or came back")
+JOB_CHANGED = Event("job_changed", logging.INFO, "a job was paused, resumed, archived or came back")
 WORKSPACE_CREATED = Event("workspace_created", logging.INFO, "a workspace was created")
 SIGNED_IN = Event("signed_in", logging.INFO, "somebody signed in with a browser")
+SIGN_IN_REFUSED = Event("sign_in_refused", logging.WARNING, "a password was not right")
+LOGGED_IN = Event("logged_in", logging.INFO, "somebody's command line was let in")
+REFRESH_TOKEN_REUSED = Event(
+    "refresh_token_reused", logging.WARNING, "a used refresh token came again, and its login was ended"
+)
+MEMBERS_CHANGED = Event("members_changed", logging.INFO, "somebody's place or role was changed")
+KEY_CREATED = Event("key_created", logging.INFO, "an API key was made")
+KEY_REVOKED = Event("key_revoked", logging.INFO, "an API key was revoked")
 
 _log = structlog.get_logger("homeport")
 

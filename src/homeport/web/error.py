@@ -31,6 +31,7 @@ _ANSWER_OF: dict[type[errors.HomeportError], tuple[int, str]] = {
     errors.NotFound: (404, "Not found"),
     errors.Conflict: (409, "Not right now"),
     errors.TooLarge: (413, "Too large"),
+    errors.TooManyTries: (429, "Not so fast"),
     errors.Unavailable: (503, "Homeport cannot answer right now"),
 }
 

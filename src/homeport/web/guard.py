@@ -13,7 +13,7 @@ from homeport.errors import NotAllowed, NotSignedIn, TooLarge
 from homeport.operations import sign_in
 from homeport.operations.platform import Platform
 from homeport.web import error as errors
-from homeport.web.visiting import base_url_of, let_in, platform_of, principal_of
+from homeport.web.visiting import address_of, base_url_of, let_in, platform_of, principal_of
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -101,7 +101,9 @@ def _swap(request: Request) -> Response:
     address = quote(request.url.path) + (f"?{urlencode(others)}" if others else "")
     if principal_of(request) is None:
         try:
-            session = sign_in.open_session_with_code(platform_of(request), request.query_params["swap"])
+            session = sign_in.open_session_with_code(
+                platform_of(request), request.query_params["swap"], address_of(request)
+            )
             return let_in(request, session, address)
         except NotSignedIn:
             pass

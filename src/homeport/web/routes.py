@@ -7,9 +7,15 @@ from fastapi import APIRouter, FastAPI
 
 from homeport.operations.platform import Platform
 from homeport.web import (
+    audit_log,
+    authorize,
     cancel_run,
+    device,
     error,
+    invitation,
     job,
+    keys,
+    members,
     pipeline,
     run,
     run_events,
@@ -23,6 +29,7 @@ from homeport.web import (
 from homeport.web.guard import route_class_for
 from homeport.web.static_files import StaticFolder
 
+ORG = "/organizations/{organization_id}"
 WS = "/w/{workspace_id}"
 
 ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
@@ -30,6 +37,27 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", "/sign-in", sign_in.show),
     ("POST", "/sign-in", sign_in.submit),
     ("POST", "/sign-out", sign_out.submit),
+    ("GET", "/device", device.show),
+    ("POST", "/device", device.submit),
+    ("GET", "/authorize", authorize.show),
+    ("POST", "/authorize", authorize.submit),
+    ("GET", "/invitation", invitation.show),
+    ("POST", "/invitation", invitation.submit),
+    ("GET", "/keys", keys.show),
+    ("POST", "/keys/-create", keys.create),
+    ("POST", "/keys/-password", keys.set_password),
+    ("POST", "/keys/{key_id}/-revoke", keys.revoke),
+    ("GET", f"{ORG}/members", members.show),
+    ("POST", f"{ORG}/members/{{member_id}}/-change", members.change),
+    ("POST", f"{ORG}/members/{{member_id}}/-remove", members.remove),
+    ("POST", f"{ORG}/invitations/-create", members.invite),
+    ("POST", f"{ORG}/invitations/{{invitation_id}}/-revoke", members.revoke_invitation),
+    ("GET", f"{ORG}/audit-log", audit_log.show),
+    ("POST", f"{WS}/keys/-create", keys.create_for_workspace),
+    ("POST", f"{WS}/keys/{{key_id}}/-revoke", keys.revoke_of_workspace),
+    ("POST", f"{WS}/members/-set", members.set_in_workspace),
+    ("POST", f"{WS}/members/{{member_id}}/-remove", members.remove_from_workspace),
+    ("POST", f"{WS}/-default-access", members.set_default_access),
     ("GET", WS, workspace.show),
     ("GET", f"{WS}/jobs/{{name}}", job.show),
     ("GET", f"{WS}/runs/{{run_id}}", run.show),

@@ -1,4 +1,4 @@
-"""Signing in: with a one-use link, or with an API key."""
+"""Signing in: with a one-use link, with e-mail and password, or with an API key."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from homeport.errors import NotSignedIn
+from homeport.errors import NotSignedIn, TooManyTries
 from homeport.operations import sign_in
 from homeport.web import rendering
 from homeport.web.frame import Frame
-from homeport.web.visiting import let_in, platform_of, principal_of, safe_next
+from homeport.web.visiting import address_of, let_in, platform_of, principal_of, safe_next
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class SignInPage:
     """Where to go afterwards: a path of this server."""
     problem: str | None
     """Why the last try did not work."""
+    email: str = ""
+    """As it was typed."""
 
 
 def show(request: Request, code: str | None = None, next: str = "/") -> Response:
@@ -27,7 +29,8 @@ def show(request: Request, code: str | None = None, next: str = "/") -> Response
     address, problem = safe_next(next), None
     if code is not None:
         try:
-            return let_in(request, sign_in.open_session_with_code(platform_of(request), code), address)
+            session = sign_in.open_session_with_code(platform_of(request), code, address_of(request))
+            return let_in(request, session, address)
         except NotSignedIn as refused:
             problem = refused.message
     if principal_of(request) is not None:
@@ -37,16 +40,25 @@ def show(request: Request, code: str | None = None, next: str = "/") -> Response
 
 def submit(
     request: Request,
+    email: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
     api_key: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "/",
 ) -> Response:
-    address = safe_next(next)
+    address, platform, origin = safe_next(next), platform_of(request), address_of(request)
     try:
-        return let_in(request, sign_in.open_session_with_key(platform_of(request), api_key), address)
-    except NotSignedIn:
-        return _form(request, address, "This server does not know that key. Check that it is complete.")
+        if email:
+            session = sign_in.open_session_with_password(platform, email, password, origin)
+        else:
+            session = sign_in.open_session_with_key(platform, api_key, origin)
+        return let_in(request, session, address)
+    except NotSignedIn as refused:
+        unknown_key = "This server does not know that key. Check that it is complete."
+        return _form(request, address, refused.message if email else unknown_key, email)
+    except TooManyTries as refused:
+        return _form(request, address, refused.message, email, 429)
 
 
-def _form(request: Request, address: str, problem: str | None) -> Response:
+def _form(request: Request, address: str, problem: str | None, email: str = "", status: int = 401) -> Response:
     frame = Frame("Sign in", platform_of(request).clock.now())
-    return rendering.answer(SignInPage(frame, address, problem), 200 if problem is None else 401)
+    return rendering.answer(SignInPage(frame, address, problem, email), 200 if problem is None else status)

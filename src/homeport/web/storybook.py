@@ -9,11 +9,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
+from homeport.contract.people import (
+    AuditEntryResponse,
+    InvitationResponse,
+    KeyResponse,
+    OrganizationMemberResponse,
+)
 from homeport.web import static_files
+from homeport.web.audit_log import AuditLogPage
+from homeport.web.authorize import AuthorizePage
+from homeport.web.device import DevicePage, WaitingTerminal
 from homeport.web.error import ErrorPage
 from homeport.web.frame import Crumb, Frame
+from homeport.web.invitation import InvitationPage
 from homeport.web.job import Bar, EdgeItem, JobPage, PipelineLink, TriggerItem
+from homeport.web.keys import KeyList, KeyRow, KeysPage
+from homeport.web.members import InvitationRow, MemberRow, MembersPage, WorkspacePart
 from homeport.web.pipeline import PipelinePage
 from homeport.web.rendering import Page, Renderer
 from homeport.web.rows import JobRow, LatestRun, RunRow
@@ -259,10 +272,91 @@ _HOSTILE_RUN = _run(1, "failed", NOW, 1, label=HOSTILE, trigger=HOSTILE, person=
 
 _PIPELINE_PAGE = PipelinePage(Frame("fruitshop", NOW, _PERSON, (_WORKSPACE,)), "fruitshop", _JOBS[2:3], _RUNS[:1])
 
+_ID = UUID(int=1)
+_KEY = KeyResponse(
+    id=_ID, name="laptop", created_at=_ago(days=3), expires_at=NOW + timedelta(days=87), last_used_at=_ago(hours=1)
+)
+_MEMBER = OrganizationMemberResponse(id=_ID, user_id=_ID, email=_PERSON, role="owner")
+_ENTRY = AuditEntryResponse(
+    number=7,
+    at=_ago(minutes=3),
+    actor=_PERSON,
+    actor_id=_ID,
+    via="api_key",
+    address="192.0.2.7",
+    action="deploy",
+    target="__deployment__",
+    workspace_id=_ID,
+    detail={"jobs": ["jobs.fruitshop.load: created"]},
+    hash="0" * 64,
+)
+_MEMBERS_PAGE = MembersPage(
+    Frame("People of Fruit shop", NOW, _PERSON),
+    "Fruit shop",
+    (MemberRow(_MEMBER, "#", "#"),),
+    (
+        InvitationRow(
+            InvitationResponse(
+                id=_ID, email=None, role="member", created_at=_ago(days=1), expires_at=NOW + timedelta(days=6)
+            ),
+            "#",
+        ),
+    ),
+    "#",
+    "#",
+    "https://homeport.example/invitation?code=shown-this-once",
+    (WorkspacePart("fruit-shop", "viewer", "#", "#", ((_PERSON, "owner", "#"),)),),
+)
+
 STORIES: dict[str, Page] = {
     "sign-in": SignInPage(Frame("Sign in", NOW), "/", None),
     "sign-in-refused": SignInPage(
         Frame("Sign in", NOW), "/w/1", "This sign-in link was used before, or has expired."
+    ),
+    "device": DevicePage(
+        Frame("Let a terminal in", NOW, _PERSON), "BCDF-GHJK",
+        WaitingTerminal("dlthub-cli/0.28.7", "192.0.2.7", _ago(seconds=20)), None, None,
+    ),
+    "device-empty": DevicePage(Frame("Let a terminal in", NOW, _PERSON), "", None, None, None),
+    "device-refused": DevicePage(
+        Frame("Let a terminal in", NOW, _PERSON), "BCDF", None, "No terminal waits with this code.", None
+    ),
+    "device-done": DevicePage(Frame("Let a terminal in", NOW, _PERSON), "BCDF-GHJK", None, None, "It is in."),
+    "device-hostile": DevicePage(
+        Frame("Let a terminal in", NOW, _PERSON), HOSTILE, WaitingTerminal(HOSTILE, None, NOW), None, None
+    ),
+    "authorize": AuthorizePage(
+        Frame("Let a terminal in", NOW, _PERSON), "http://127.0.0.1:40123/callback", "c" * 43, "state",
+        "127.0.0.1:40123",
+    ),
+    "keys": KeysPage(
+        Frame("Your account", NOW, _PERSON), False,
+        (
+            KeyList("Your keys", "/keys/-create", False, (KeyRow(_KEY, "/keys/1/-revoke"),)),
+            KeyList("Keys of fruit-shop", "/w/1/keys/-create", True, ()),
+        ),
+        "dlt_u_shown-this-once", None, (("Fruit shop", "#"),),
+    ),
+    "keys-hostile": KeysPage(
+        Frame("Your account", NOW, _PERSON), True,
+        (KeyList(HOSTILE, "#", True, (KeyRow(_KEY.model_copy(update={"name": HOSTILE}), "#"),)),),
+        None, "Done.", (),
+    ),
+    "members": _MEMBERS_PAGE,
+    "members-seen-by-a-member": replace(
+        _MEMBERS_PAGE, members=(MemberRow(_MEMBER, "", ""),), invitations=(), invite_action="", audit_log_url="",
+        new_link=None, workspaces=(),
+    ),
+    "audit-log": AuditLogPage(Frame("Audit log", NOW, _PERSON, (Crumb("People", "#"),)), (_ENTRY,), None, "#"),
+    "audit-log-hostile": AuditLogPage(
+        Frame("Audit log", NOW, _PERSON),
+        (_ENTRY.model_copy(update={"actor": HOSTILE, "target": HOSTILE, "detail": {HOSTILE: HOSTILE}}),),
+        "#", None,
+    ),
+    "invitation": InvitationPage(Frame("Invitation", NOW), "code", "Fruit shop", _PERSON, None, None, "/sign-in"),
+    "invitation-of-somebody": InvitationPage(
+        Frame("Invitation", NOW, _PERSON), "code", "Fruit shop", _PERSON, _PERSON, "It was not possible.",
+        "/sign-in",
     ),
     "workspaces": WorkspacesPage(
         Frame("Workspaces", NOW, _PERSON),

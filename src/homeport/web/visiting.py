@@ -1,14 +1,16 @@
 """Who looks at a page, and how a browser is let in and stays in."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from homeport.auth.principals import SESSION_LIFETIME, Principal
+from homeport.auth.principals import SESSION_LIFETIME, Place, Principal
 from homeport.errors import NotSignedIn
 from homeport.operations import sign_in
 from homeport.operations.platform import Platform
@@ -27,6 +29,10 @@ class Visitor:
     base_url: str
     """scheme://host of this server, as the person reaches it."""
 
+    def at(self, organization_id: UUID) -> Principal:
+        """The person as a member of one of their organizations."""
+        return sign_in.in_organization(self.platform, self.principal, organization_id)
+
     def frame(self, title: str, *crumbs: Crumb) -> Frame:
         return Frame(title, self.now, self.principal.name or self.principal.email, crumbs)
 
@@ -42,7 +48,7 @@ def principal_of(request: Request) -> Principal | None:
     if not value:
         return None
     try:
-        return sign_in.by_browser_session(platform_of(request), value)
+        return sign_in.by_browser_session(platform_of(request), value, place_of(request), address_of(request))
     except NotSignedIn:
         return None
 
@@ -59,6 +65,20 @@ def _visitor(request: Request) -> Visitor:
 
 Visiting = Annotated[Visitor, Depends(_visitor)]
 """A page for people who are signed in; others are sent to sign in first."""
+
+
+def address_of(request: Request) -> str | None:
+    """Where a request comes from; behind a proxy on this machine, what the proxy says."""
+    return request.client.host[:64] if request.client else None
+
+
+def place_of(request: Request) -> Place:
+    """What a page is about, by its address. An id that is none is complained about by the page."""
+    found: dict[str, UUID] = {}
+    for name in ("organization_id", "workspace_id"):
+        with suppress(KeyError, ValueError):
+            found[name] = UUID(request.path_params[name])
+    return Place(**found)
 
 
 def base_url_of(request: Request) -> str:
