@@ -65,6 +65,7 @@ class World:
             bells=Bells(),
             settings=Settings(**settings),
             dataplane_tokens=DataplaneTokens(secrets.derive(MASTER_KEY, "dataplane tokens")),
+            url="http://homeport.test",
             runner_url="http://127.0.0.1:4040",
         )
 

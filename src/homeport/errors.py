@@ -11,7 +11,6 @@
     ├── TooManyTries            somebody guesses, or seems to
     ├── ClientTooOld            the command line must be upgraded
     ├── Unavailable             try again shortly
-    ├── NotYet                  the contract has it, this version does not
     ├── SetupError              the server cannot start as configured; for people at a terminal
     └── CannotConnect           a workspace could not be pointed at a server; for people at a terminal
 
@@ -94,12 +93,6 @@ class Unavailable(HomeportError):
     """The server cannot answer right now; try again shortly."""
 
     code = "unavailable"
-
-
-class NotYet(HomeportError):
-    """This is not part of this version of Homeport yet."""
-
-    code = "not_yet"
 
 
 class SetupError(HomeportError):

@@ -90,6 +90,7 @@ class Server:
             bells=self._bells,
             settings=settings,
             dataplane_tokens=DataplaneTokens(secrets.derive(vault.master_key, "dataplane tokens")),
+            url=self.url,
             runner_url=self._url(_reachable(settings.host)),
         )
         self.first_start = first_start.ensure(self.platform)

@@ -1,4 +1,4 @@
-"""`homeport user`, on the data folder of an installation."""
+"""`homeport user` and `homeport key`, on the data folder of an installation."""
 
 import os
 import subprocess
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from homeport.config import Settings
+from homeport.errors import NotSignedIn
 from homeport.execution.engines.fake import FakeEngine
 from homeport.operations import sign_in
 from homeport.server import Server
@@ -35,6 +36,14 @@ def _command(*words: str, input: str = "") -> Result:
     return subprocess.run(
         command, input=input, capture_output=True, text=True, env=environment, timeout=120, check=False
     )
+
+
+@pytest.fixture
+def keys(server: Server) -> Run:
+    def keys(*words: str) -> Result:
+        return _command("key", *words, "--data-dir", str(server.settings.data_dir))
+
+    return keys
 
 
 @pytest.fixture
@@ -65,12 +74,31 @@ def test_a_link_signs_in_once(server: Server, run: Run) -> None:
     assert sign_in.open_session_with_code(server.platform, code)
 
 
-def test_keys_are_made_listed_and_revoked(server: Server, run: Run) -> None:
-    value = run("key", "create", "owner@localhost", "--name", "laptop").stdout.strip()
+def test_personal_keys_are_made_listed_and_revoked(server: Server, keys: Run) -> None:
+    value = keys("create", "--for", "owner@localhost", "--name", "laptop", "--days", "7").stdout.strip()
+    assert value.startswith("dlt_u_")
     assert sign_in.by_bearer(server.platform, value).email == "owner@localhost"
-    line = next(line for line in run("key", "list", "owner@localhost").stdout.splitlines() if "laptop" in line)
-    assert run("key", "revoke", "owner@localhost", line.split()[0]).returncode == 0
-    assert "laptop" not in run("key", "list", "owner@localhost").stdout
+    line = next(line for line in keys("list").stdout.splitlines() if "laptop" in line)
+    assert "owner@localhost" in line
+    assert "used 2" in line
+    assert value not in keys("list").stdout
+    assert "laptop" in keys("list", "--for", "owner@localhost").stdout
+    assert "laptop" not in keys("list", "--workspace", "default").stdout
+    assert keys("revoke", line.split()[0]).returncode == 0
+    assert "laptop" not in keys("list").stdout
+    with pytest.raises(NotSignedIn):
+        sign_in.by_bearer(server.platform, value)
+
+
+def test_keys_of_a_workspace_are_made_listed_and_revoked(server: Server, keys: Run) -> None:
+    value = keys("create", "--workspace", "default", "--role", "viewer", "--name", "dashboards").stdout.strip()
+    assert value.startswith("dlt_sa_")
+    assert sign_in.by_bearer(server.platform, value).kind == "service_account"
+    [line] = keys("list", "--workspace", "default").stdout.splitlines()
+    assert "default (viewer)" in line
+    assert "dashboards" in line
+    assert keys("revoke", line.split()[0]).returncode == 0
+    assert keys("list", "--workspace", "default").stdout == ""
 
 
 def test_signing_keys_are_rotated(run: Run) -> None:
@@ -85,11 +113,29 @@ def test_signing_keys_are_rotated(run: Run) -> None:
         ("add", "bob@homeport", "--role", "king"),
         ("passwd", "nobody@homeport"),
         ("link", "nobody@homeport"),
-        ("key", "create", "nobody@homeport"),
     ],
 )
 def test_what_cannot_be_done_is_explained(run: Run, words: tuple[str, ...]) -> None:
     result = run(*words)
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: ")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("create",),
+        ("create", "--for", "owner@localhost", "--workspace", "default"),
+        ("create", "--for", "nobody@homeport"),
+        ("create", "--workspace", "nowhere"),
+        ("create", "--workspace", "default", "--role", "owner"),
+        ("list", "--workspace", "nowhere"),
+        ("revoke", "00000000-0000-0000-0000-000000000007"),
+    ],
+)
+def test_what_cannot_be_done_with_keys_is_explained(keys: Run, words: tuple[str, ...]) -> None:
+    result = keys(*words)
     assert result.returncode == 1
     assert result.stderr.startswith("Error: ")
     assert "Traceback" not in result.stderr

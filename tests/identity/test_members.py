@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from homeport.auth.principals import Principal
-from homeport.operations import invitations
+from homeport.errors import Conflict
+from homeport.operations import invitations, members
 from homeport.web.visiting import COOKIE
 
-from ..builders import definition
+from ..builders import at_once, definition
 from .conftest import PASSWORD, Doors
 
 
@@ -200,3 +201,19 @@ def test_others_only_look(doors: Doors, bob: Principal, charlie: Principal) -> N
     assert browser.get(f"{address}/audit-log").status_code == 403
     assert browser.post(f"{address}/members/{doors.world.alice.member_id}/-remove").status_code == 403
     assert doors.browser(charlie).get(f"{address}/members").status_code == 404
+
+
+def test_two_owners_who_demote_each_other_at_once_leave_one(doors: Doors) -> None:
+    world, alice = doors.world, doors.world.alice
+    dora = world.invite("dora@homeport", None, "owner")
+    pairs = [(alice, dora), (dora, alice)]
+
+    def demote(number: int) -> bool:
+        who, whom = pairs[number]
+        try:
+            members.change_member(world.platform, who, alice.organization_id, whom.member_id, "member")
+        except Conflict:
+            return False
+        return True
+
+    assert sorted(at_once(2, demote)) == [False, True]

@@ -27,7 +27,7 @@ def ask(world: World) -> Ask:
     )
 
     def ask(method: str, path: str, key: str | None = None, json: Any = None, **params: Any) -> httpx.Response:
-        if not path.startswith("/api/"):
+        if not path.startswith(("/api/", "/p/")):
             path = f"/api/v1/workspaces/{world.workspace.id}{path}"
         headers = {"Authorization": f"Bearer {key or world.api_key}"}
         found: httpx.Response = client.request(method, path, headers=headers, params=params, json=json)

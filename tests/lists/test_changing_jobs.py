@@ -87,11 +87,6 @@ def test_jobs_are_changed_by_those_who_may_write(world: World, ask: Ask, path: s
     assert ask("POST", f"/jobs/{unknown}/-pause").status_code == 404
 
 
-def test_public_links_are_not_there_yet_and_taking_back_none_is_fine(ask: Ask, path: str) -> None:
-    assert ask("POST", f"{path}/-publish").status_code == 501
-    assert ask("POST", f"{path}/-unpublish").json()["public_url"] is None
-
-
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -129,6 +124,9 @@ def test_an_archived_workspace_is_read_only_and_comes_back_with_its_schedules(
         ask("PATCH", "", json={"name": "x"}),
         ask("POST", "/deployments/-issue-upload"),
         ask("POST", "/job-runs", json={"job_id": job_id}),
+        ask("POST", f"{path}/-publish"),
+        ask("POST", "/keys", json={"name": "ci", "role": "viewer"}),
+        ask("POST", "/-set-default-access", json={"default_access": "viewer"}),
         ask("POST", "/-archive"),
         ask("POST", "/-deploy", json={"jobs": [], "job_definition_engine_version": 2, "job_definition_hash": ""}),
     ]

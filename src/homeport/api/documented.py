@@ -13,7 +13,6 @@ _MEANING = {
     409: "A fine request at the wrong moment.",
     413: "More bytes than are taken or served.",
     500: "A fault of the server.",
-    501: "Not part of this version.",
 }
 _TAKES_BYTES = ("-upload", "/beacon/", "result-trace")
 
@@ -27,8 +26,6 @@ def answers_of(method: str, path: str) -> dict[int | str, dict[str, Any]]:
         statuses.append(409)
     if any(part in path for part in _TAKES_BYTES):
         statuses.append(413)
-    if path.endswith("/-publish"):
-        statuses.append(501)
     answers: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorBody, "description": _MEANING[status]} for status in sorted(statuses)
     }

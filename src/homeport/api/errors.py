@@ -21,7 +21,6 @@ _STATUS_OF: dict[type[errors.HomeportError], int] = {
     errors.TooLarge: 413,
     errors.ClientTooOld: 426,
     errors.TooManyTries: 429,
-    errors.NotYet: 501,
     errors.Unavailable: 503,
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from homeport.auth.principals import Principal
-from homeport.errors import NotAllowed, NotFound
+from homeport.errors import Conflict, NotAllowed, NotFound
 from homeport.store import organizations, workspaces
 from homeport.store.schema import Tx
 
@@ -75,6 +75,19 @@ def workspace_for(
         raise NotFound(f"There is no workspace {workspace_id} here, or you may not see it.")
     if permission not in _GRANTS[role]:
         raise NotAllowed(f"Your role in {workspace.name!r} is {role}; this needs the {permission} permission.")
+    return workspace
+
+
+def live_workspace_for(
+    tx: Tx, principal: Principal, workspace_id: UUID, permission: Permission
+) -> workspaces.Workspace:
+    """The same for a change: an archived workspace is read-only, all but its return (platform behaviour A18.4)."""
+    workspace = workspace_for(tx, principal, workspace_id, permission)
+    if workspace.archived_at is not None:
+        raise Conflict(
+            f"The workspace {workspace.name!r} is archived and cannot be changed; unarchive it first.",
+            code="workspace_archived",
+        )
     return workspace
 
 

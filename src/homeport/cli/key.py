@@ -1,30 +1,83 @@
-"""`homeport key`: the keys of an installation."""
+"""`homeport key`: API keys of people and workspaces, and the master key; on the server, like `homeport user`."""
 
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from rich.console import Console
 
-from homeport.errors import SetupError
+from homeport.cli.user import open_platform
+from homeport.errors import BadRequest, SetupError
 
-key = typer.Typer(name="key", add_completion=False, no_args_is_help=True)
+key = typer.Typer(
+    name="key", add_completion=False, no_args_is_help=True, help="API keys, and the master key, on the server."
+)
+
+DataDir = Annotated[Path | None, typer.Option(help="The server's data folder (default: ./homeport-data).")]
+DatabaseUrl = Annotated[str | None, typer.Option(help="The server's database, if it is not in the data folder.")]
+For = Annotated[str | None, typer.Option("--for", metavar="EMAIL", help="A personal key of this person.")]
+Of = Annotated[
+    str | None, typer.Option("--workspace", metavar="NAME", help="A key of this workspace (name or id).")
+]
+
+_out = Console(highlight=False, soft_wrap=True)
 
 
-@key.callback()
-def _key() -> None:
-    """The keys of this installation."""
+@key.command()
+def create(
+    person: For = None,
+    workspace: Of = None,
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "made on the server",
+    role: Annotated[str, typer.Option(help="developer or viewer; for keys of a workspace.")] = "developer",
+    days: Annotated[int, typer.Option(min=1, max=365, help="Days until it ends.")] = 90,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Make a key and print it; it is shown once."""
+    if (person is None) == (workspace is None):
+        raise BadRequest("Say whose key it is: --for EMAIL for a person, or --workspace NAME for a workspace.")
+    if role not in ("developer", "viewer"):
+        raise BadRequest(f"{role} is no role of a key: use developer or viewer.")
+    with open_platform(data_dir, database_url) as platform:
+        from homeport.operations import server_keys
+
+        made = server_keys.create(platform, person, workspace, name, role, days)
+        _out.print(made, markup=False)
+
+
+@key.command(name="list")
+def list_(
+    person: For = None, workspace: Of = None, data_dir: DataDir = None, database_url: DatabaseUrl = None
+) -> None:
+    """Keys that are good: all, or somebody's, or a workspace's."""
+    with open_platform(data_dir, database_url) as platform:
+        from homeport.operations import server_keys
+
+        for item in server_keys.listed(platform, person, workspace):
+            ends = "never ends" if item.expires_at is None else f"ends {item.expires_at:%Y-%m-%d}"
+            used = "never used" if item.used_at is None else f"used {item.used_at:%Y-%m-%d %H:%M} UTC"
+            _out.print(f"{item.id}  {item.holder}  {item.name}  {ends}  {used}", markup=False)
+
+
+@key.command()
+def revoke(
+    key_id: Annotated[UUID, typer.Argument(help="From `homeport key list`.")],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Revoke a key, at once."""
+    with open_platform(data_dir, database_url) as platform:
+        from homeport.operations import server_keys
+
+        _out.print(f"Revoked: {server_keys.revoke(platform, key_id)}", markup=False)
 
 
 @key.command("rotate-master")
 def rotate_master(
-    data_dir: Annotated[
-        Path | None, typer.Option(help="The installation's data folder (default: ./homeport-data).")
-    ] = None,
-    database_url: Annotated[
-        str | None, typer.Option(help="sqlite:///… or postgresql://… (default: SQLite in the data folder)")
-    ] = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Replace the master key of a stopped server.
 
@@ -59,8 +112,7 @@ def rotate_master(
 
 
 def _tell(old: str, new: str, data_keys: int, what_next: str) -> None:
-    out = Console(highlight=False, soft_wrap=True)
-    out.print(f"The master key was replaced: fingerprint {old} before, {new} now.", markup=False)
-    out.print(f"Data keys wrapped with the new one: {data_keys}.", markup=False)
-    out.print(what_next, markup=False)
-    out.print("Backups of the database from before need the old key: keep its own backup as long.", markup=False)
+    _out.print(f"The master key was replaced: fingerprint {old} before, {new} now.", markup=False)
+    _out.print(f"Data keys wrapped with the new one: {data_keys}.", markup=False)
+    _out.print(what_next, markup=False)
+    _out.print("Backups of the database from before need the old key: keep its own backup as long.", markup=False)

@@ -1,4 +1,4 @@
-"""`homeport user`: people and their keys, directly on the database of an installation.
+"""`homeport user`: people, directly on the database of an installation.
 
 For administrators at the server's terminal; the server may go on running. Whoever can read the data folder (or the
 database) owns the installation anyway, so no credential is asked for: this is the way back in when all are lost.
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -21,11 +20,7 @@ from homeport.errors import BadRequest, SetupError
 if TYPE_CHECKING:
     from homeport.operations.platform import Platform
 
-user = typer.Typer(
-    name="user", add_completion=False, no_args_is_help=True, help="People and their keys, on the server."
-)
-key = typer.Typer(add_completion=False, no_args_is_help=True, help="Personal API keys of somebody.")
-user.add_typer(key, name="key")
+user = typer.Typer(name="user", add_completion=False, no_args_is_help=True, help="People, on the server.")
 
 Email = Annotated[str, typer.Argument(help="E-mail of the person.")]
 DataDir = Annotated[Path | None, typer.Option(help="The server's data folder (default: ./homeport-data).")]
@@ -91,8 +86,7 @@ def link(email: Email, data_dir: DataDir = None, database_url: DatabaseUrl = Non
     from homeport.operations import accounts
 
     with open_platform(data_dir, database_url) as platform:
-        base = (platform.settings.public_url or f"http://localhost:{platform.settings.port}").rstrip("/")
-        _out.print(f"{base}/sign-in?code={accounts.sign_in_code(platform, email)}", markup=False)
+        _out.print(f"{platform.url}/sign-in?code={accounts.sign_in_code(platform, email)}", markup=False)
 
 
 @user.command()
@@ -102,50 +96,6 @@ def rotate_signing_key(data_dir: DataDir = None, database_url: DatabaseUrl = Non
 
     with open_platform(data_dir, database_url) as platform:
         _out.print(f"Tokens are signed with the key {accounts.rotate_signing_key(platform)} now.", markup=False)
-
-
-@key.command(name="list")
-def list_keys(email: Email, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
-    """Somebody's keys."""
-    from homeport.operations import accounts, keys
-
-    with open_platform(data_dir, database_url) as platform:
-        for item in keys.list_keys(platform, accounts.principal_on_server(platform, email)).items:
-            ends = "never ends" if item.expires_at is None else f"ends {item.expires_at:%Y-%m-%d}"
-            _out.print(f"{item.id}  {item.name}  {ends}", markup=False)
-
-
-@key.command()
-def create(
-    email: Email,
-    name: Annotated[str, typer.Option(help="What the key is for.")] = "made on the server",
-    days: Annotated[int, typer.Option(min=1, max=365, help="Days until it ends.")] = 90,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-) -> None:
-    """Make a key for somebody and print it; it is shown once."""
-    from homeport.contract.people import CreateKeyRequest
-    from homeport.operations import accounts, keys
-
-    with open_platform(data_dir, database_url) as platform:
-        request = CreateKeyRequest(name=name, expires_in_days=days)
-        made = keys.create_key(platform, accounts.principal_on_server(platform, email), request)
-        _out.print(made.api_key, markup=False)
-
-
-@key.command()
-def revoke(
-    email: Email,
-    key_id: Annotated[UUID, typer.Argument(help="From `homeport user key list`.")],
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-) -> None:
-    """Revoke a key of somebody, at once."""
-    from homeport.operations import accounts, keys
-
-    with open_platform(data_dir, database_url) as platform:
-        keys.revoke_key(platform, accounts.principal_on_server(platform, email), key_id)
-        _out.print("Revoked.")
 
 
 def _new_password(from_stdin: bool) -> tuple[str, bool]:
@@ -203,6 +153,7 @@ def open_platform(data_dir: Path | None, database_url: str | None) -> "Iterator[
             bells=Bells(),
             settings=settings,
             dataplane_tokens=DataplaneTokens(derived.derive(vault.master_key, "dataplane tokens")),
+            url=(settings.public_url or f"http://localhost:{settings.port}").rstrip("/"),
             runner_url="",
         )
     finally:

@@ -67,7 +67,7 @@ def set_password(platform: Platform, email: str, password: str) -> None:
     """Set somebody's password, and sign them out everywhere: it may have been done because others knew it."""
     hash_, now = passwords.hash_of(passwords.check_form(password)), platform.clock.now()
     with platform.database.write() as tx:
-        user = _user(tx, email)
+        user = user_of(tx, email)
         stored_passwords.put(tx, user.id, hash_, now)
         credentials.end_sessions_of(tx, user.id, now)
         refresh_tokens.revoke_all_of(tx, user.id, now)
@@ -85,7 +85,7 @@ def sign_in_code(platform: Platform, email: str) -> str:
     """A code for one sign-in as somebody, good for a day."""
     now = platform.clock.now()
     with platform.database.write() as tx:
-        member = homes.ensure(tx, _user(tx, email), now)
+        member = homes.ensure(tx, user_of(tx, email), now)
         return sign_in.issue_sign_in_code(tx, member.id, now)
 
 
@@ -93,7 +93,7 @@ def principal_on_server(platform: Platform, email: str) -> Principal:
     """Somebody for whom a command on the server acts."""
     now = platform.clock.now()
     with platform.database.write() as tx:
-        principal = sign_in.as_principal(homes.ensure(tx, _user(tx, email), now), None)
+        principal = sign_in.as_principal(homes.ensure(tx, user_of(tx, email), now), None)
     return replace(principal, via="command")
 
 
@@ -110,7 +110,8 @@ def _organization(tx: Tx) -> organizations.Organization:
     return found
 
 
-def _user(tx: Tx, email: str) -> User:
+def user_of(tx: Tx, email: str) -> User:
+    """The person with this address; `NotFound` where there is none."""
     found = people.user_by_email(tx, email)
     if found is None or found.kind != "human":
         raise NotFound(f"There is no account of {email.strip()}: `homeport user list` shows all.")

@@ -18,6 +18,7 @@ from homeport.contract.run_details import DetailedJobRunResponse
 from homeport.contract.runs import DownstreamJobRunResponse, JobRunResponse, PipelineRunSummaryResponse
 from homeport.execution.launches import limits_of
 from homeport.operations import neighbours
+from homeport.operations.platform import Platform
 from homeport.store import job_triggers, jobs, organizations, packages, run_starts, runs, workspaces
 from homeport.store.schema import Tx
 
@@ -44,8 +45,8 @@ def configuration(found: packages.Package) -> ConfigurationResponse:
     return ConfigurationResponse.model_validate({**found.__dict__, "updated_at": found.created_at})
 
 
-def job(current: jobs.CurrentJob, next_at: datetime | None) -> JobResponse:
-    return JobResponse(**_job_fields(current, next_at))
+def job(current: jobs.CurrentJob, next_at: datetime | None, platform: Platform) -> JobResponse:
+    return JobResponse(**_job_fields(current, next_at, platform))
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ NOTHING = Attached()
 
 
 def detailed_jobs(
-    tx: Tx, found: Sequence[jobs.CurrentJob], settings: Settings, attached: Attached = NOTHING
+    tx: Tx, found: Sequence[jobs.CurrentJob], platform: Platform, attached: Attached = NOTHING
 ) -> list[DetailedJobResponse]:
     ids = {current.job.id for current in found}
     latest = runs.latest_of(tx, ids)
@@ -75,8 +76,8 @@ def detailed_jobs(
     next_at = job_triggers.next_at_by_job(tx, ids)
     return [
         DetailedJobResponse(
-            **_job_fields(current, next_at.get(current.job.id)),
-            current_version=job_version(current.job.job_ref, current.version, settings),
+            **_job_fields(current, next_at.get(current.job.id), platform),
+            current_version=job_version(current.job.job_ref, current.version, platform.settings),
             latest_job_run=None if last is None else run(last, summaries.get(last.id, ())),
             recent_job_runs=None if attached.recent_limit is None else recent.get(current.job.id, []),
             downstream_job_runs=None
@@ -109,7 +110,7 @@ def run(found: runs.Run, summaries: Sequence[PipelineRunSummaryResponse] = ()) -
 
 
 def detailed_runs(
-    tx: Tx, found: Sequence[runs.Run], settings: Settings, attached: Attached = NOTHING
+    tx: Tx, found: Sequence[runs.Run], platform: Platform, attached: Attached = NOTHING
 ) -> list[DetailedJobRunResponse]:
     """Runs with their jobs and versions, in a fixed number of queries."""
     current = {item.job.id: item for item in jobs.by_ids(tx, {run.job_id for run in found})}
@@ -120,8 +121,10 @@ def detailed_runs(
     return [
         DetailedJobRunResponse(
             **_run_fields(run),
-            job=job(current[run.job_id], next_at.get(run.job_id)),
-            job_version=job_version(current[run.job_id].job.job_ref, versions[run.job_version_id], settings),
+            job=job(current[run.job_id], next_at.get(run.job_id), platform),
+            job_version=job_version(
+                current[run.job_id].job.job_ref, versions[run.job_version_id], platform.settings
+            ),
             pipeline_run_summaries=summaries.get(run.id, []),
             downstream_job_runs=None if attached.downstream_limit is None else downstream.get(run.id, []),
         )
@@ -129,11 +132,11 @@ def detailed_runs(
     ]
 
 
-def one_detailed_run(tx: Tx, found: runs.Run, settings: Settings) -> DetailedJobRunResponse:
-    return detailed_runs(tx, [found], settings)[0]
+def one_detailed_run(tx: Tx, found: runs.Run, platform: Platform) -> DetailedJobRunResponse:
+    return detailed_runs(tx, [found], platform)[0]
 
 
-def _job_fields(current: jobs.CurrentJob, next_at: datetime | None) -> dict[str, Any]:
+def _job_fields(current: jobs.CurrentJob, next_at: datetime | None, platform: Platform) -> dict[str, Any]:
     found = current.job
     return {
         **_version_fields(current.version),
@@ -144,6 +147,8 @@ def _job_fields(current: jobs.CurrentJob, next_at: datetime | None) -> dict[str,
         "is_archived": found.archived_at is not None,
         "is_paused": found.paused_at is not None,
         "next_scheduled_run_at": next_at,
+        "public_secret": found.public_secret,
+        "public_url": found.public_secret and f"{platform.url}/p/{found.public_secret}",
         "created_by": found.created_by,
         "created_at": found.created_at,
         "updated_at": found.updated_at,

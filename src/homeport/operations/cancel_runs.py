@@ -39,7 +39,7 @@ def cancel_run(
             raise Conflict(f"Run {run.number} is over already: it is {run.status}.", code="run_is_over")
         after = runs.get(tx, run_id, workspace_id)
         assert after is not None
-        response = answers.one_detailed_run(tx, after, platform.settings)
+        response = answers.one_detailed_run(tx, after, platform)
         what = f"run {run.number} ({run_id})"
         auditing.record(tx, principal, Action.RUN_CANCEL, what, now, workspace_id, run=str(run_id))
     _tell(platform, [run_id])

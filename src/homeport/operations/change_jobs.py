@@ -1,25 +1,24 @@
-"""Pause, resume, archive and unarchive a job (wire contract §8.1). All can be repeated: what is so stays so."""
+"""Pause, archive and publish a job, and undo it (wire contract §8.1). All can be repeated: what is so stays so."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from homeport import bells
-from homeport.auth.permissions import Permission, workspace_for
+from homeport.auth.permissions import Permission, live_workspace_for, workspace_for
 from homeport.auth.principals import Principal
 from homeport.contract.jobs import JobResponse
-from homeport.errors import BadRequest, NotFound, NotYet
+from homeport.errors import BadRequest, Conflict, NotFound
 from homeport.operations import answers, auditing, job_schedules
 from homeport.operations.auditing import Action
-from homeport.operations.change_workspaces import check_live
 from homeport.operations.platform import Platform
 from homeport.store import job_triggers, jobs, workspaces
 from homeport.store.schema import Tx
 from homeport.telemetry import events
 
-Verb = Literal["pause", "resume", "archive", "unarchive"]
+Verb = Literal["pause", "resume", "archive", "unarchive", "publish", "unpublish"]
 
 
 def pause(platform: Platform, principal: Principal, workspace_id: UUID, job_id: UUID) -> JobResponse:
@@ -44,17 +43,28 @@ def unarchive(platform: Platform, principal: Principal, workspace_id: UUID, job_
 
 
 def publish(platform: Platform, principal: Principal, workspace_id: UUID, job_id: UUID) -> JobResponse:
-    with platform.database.read() as tx:
-        workspace_for(tx, principal, workspace_id, Permission.WRITE)
-        _job(tx, workspace_id, job_id)
-    raise NotYet("Public links are not part of this version of Homeport yet.")
+    """Give the job's app a link that needs no sign-in: a new one each time, and the one before leads nowhere."""
+    return _change(platform, principal, workspace_id, job_id, "publish", _published)
 
 
 def unpublish(platform: Platform, principal: Principal, workspace_id: UUID, job_id: UUID) -> JobResponse:
-    """Nothing is published, so there is nothing to take back: the job as it is (wire contract §16)."""
+    """Take the link back; without one there is nothing to do (wire contract §16)."""
+    return _change(platform, principal, workspace_id, job_id, "unpublish", _unpublished)
+
+
+def name_of_published(platform: Platform, secret: UUID) -> str:
+    """What is behind a public link; `NotFound` when it was taken back or never was."""
     with platform.database.read() as tx:
-        check_live(workspace_for(tx, principal, workspace_id, Permission.WRITE))
-        return _answer(tx, _job(tx, workspace_id, job_id))
+        found = jobs.published(tx, secret)
+        workspace = None if found is None else workspaces.get(tx, found.job.workspace_id)
+    if (
+        found is None
+        or found.job.archived_at is not None
+        or workspace is None
+        or workspace.archived_at is not None
+    ):
+        raise NotFound("This link leads nowhere: it was taken back, or replaced by a newer one.")
+    return str(found.version.definition.get("expose", {}).get("display_name") or found.job.job_ref)
 
 
 def _change(
@@ -70,14 +80,21 @@ def _change(
         workspace_for(tx, principal, workspace_id, Permission.WRITE)
         # a deploy or the archiving of the workspace may be under way: after it, things are different
         workspaces.lock(tx, workspace_id)
-        check_live(workspace_for(tx, principal, workspace_id, Permission.WRITE))
+        live_workspace_for(tx, principal, workspace_id, Permission.WRITE)
         _job(tx, workspace_id, job_id)
         before = jobs.lock(tx, job_id)
         after = change(tx, before, now)
         if after != before.job:
-            jobs.save(tx, after, paused_at=after.paused_at, archived_at=after.archived_at, updated_at=now)
+            jobs.save(
+                tx,
+                after,
+                paused_at=after.paused_at,
+                archived_at=after.archived_at,
+                public_secret=after.public_secret,
+                updated_at=now,
+            )
             auditing.record(tx, principal, Action.JOB_CHANGE, after.job_ref, now, workspace_id, verb=verb)
-        answer = _answer(tx, _job(tx, workspace_id, job_id))
+        answer = _answer(tx, _job(tx, workspace_id, job_id), platform)
     if after != before.job:
         events.emit(events.JOB_CHANGED, job=after.job_ref, verb=verb)
         platform.bells.ring(bells.SCHEDULES_CHANGED)
@@ -122,6 +139,24 @@ def _unarchived(tx: Tx, current: jobs.CurrentJob, now: datetime) -> jobs.Job:
     return replace(job, archived_at=None, updated_at=now)
 
 
+def _published(_tx: Tx, current: jobs.CurrentJob, now: datetime) -> jobs.Job:
+    job = current.job
+    if job.archived_at is not None:
+        raise Conflict(f"{job.job_ref} is archived; unarchive it first.", code="job_archived")
+    if current.version.job_type != "interactive":
+        raise Conflict(
+            f"{job.job_ref} is a {current.version.job_type} job: only interactive ones (notebooks, dashboards, "
+            "apps) have something to show behind a link.",
+            code="job_not_interactive",
+        )
+    return replace(job, public_secret=uuid4(), updated_at=now)
+
+
+def _unpublished(_tx: Tx, current: jobs.CurrentJob, now: datetime) -> jobs.Job:
+    job = current.job
+    return job if job.public_secret is None else replace(job, public_secret=None, updated_at=now)
+
+
 def _job(tx: Tx, workspace_id: UUID, job_id: UUID) -> jobs.CurrentJob:
     found = jobs.get(tx, workspace_id, job_id)
     if found is None:
@@ -129,5 +164,5 @@ def _job(tx: Tx, workspace_id: UUID, job_id: UUID) -> jobs.CurrentJob:
     return found
 
 
-def _answer(tx: Tx, current: jobs.CurrentJob) -> JobResponse:
-    return answers.job(current, job_triggers.next_at_by_job(tx, {current.job.id}).get(current.job.id))
+def _answer(tx: Tx, current: jobs.CurrentJob, platform: Platform) -> JobResponse:
+    return answers.job(current, job_triggers.next_at_by_job(tx, {current.job.id}).get(current.job.id), platform)

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from homeport import bells
-from homeport.auth.permissions import Permission, workspace_for
+from homeport.auth.permissions import Permission, live_workspace_for, workspace_for
 from homeport.auth.principals import Principal
 from homeport.contract.identity import UpdateWorkspaceRequest, WorkspaceResponse
 from homeport.errors import BadRequest, Conflict
@@ -22,15 +22,6 @@ _MAX_NAME_CHARS = 100
 _MAX_DESCRIPTION_CHARS = 10_000
 
 
-def check_live(workspace: Workspace) -> None:
-    """An archived workspace is read-only: everything but its return is refused."""
-    if workspace.archived_at is not None:
-        raise Conflict(
-            f"The workspace {workspace.name!r} is archived and cannot be changed; unarchive it first.",
-            code="workspace_archived",
-        )
-
-
 def update(
     platform: Platform, principal: Principal, workspace_id: UUID, request: UpdateWorkspaceRequest, base_url: str
 ) -> WorkspaceResponse:
@@ -40,7 +31,7 @@ def update(
     with platform.database.write() as tx:
         before = _locked(tx, principal, workspace_id)
         _refuse_playground(before, "renamed")
-        check_live(before)
+        live_workspace_for(tx, principal, workspace_id, Permission.MANAGE)
         changes = {name: value for name, value in _checked(wanted).items() if value != getattr(before, name)}
         if changes:
             workspaces.change(tx, workspace_id, now, **changes)

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from homeport import bells
-from homeport.auth.permissions import Permission, workspace_for
+from homeport.auth.permissions import Permission, live_workspace_for
 from homeport.auth.principals import Principal
 from homeport.contract import dlt_deployment
 from homeport.contract.dlt_deployment import Definition
@@ -20,7 +20,6 @@ from homeport.contract.jobs import (
     DeployWorkspaceResponse,
     JobsDeployReceipt,
 )
-from homeport.errors import Conflict
 from homeport.operations import answers, auditing, job_schedules, manifest_checks
 from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
@@ -62,12 +61,7 @@ def deploy(
     )
     try:
         with platform.database.write() as tx:
-            workspace = workspace_for(tx, principal, workspace_id, Permission.WRITE)
-            if workspace.archived_at is not None:
-                raise Conflict(
-                    f"The workspace {workspace.name!r} is archived and takes no deploys; restore it first.",
-                    code="workspace_archived",
-                )
+            workspace = live_workspace_for(tx, principal, workspace_id, Permission.WRITE)
             response = _deploy(tx, platform, principal, workspace, request, checked, now)
             if request.dry_run:
                 raise _DryRun(response)
@@ -154,7 +148,7 @@ def _apply(
     replaced = before is not None and after.version.id != before.version.id
     next_at = job_triggers.next_at_by_job(context.tx, {after.job.id})
     return DeployedJobResponse(
-        job=answers.job(after, next_at.get(after.job.id)),
+        job=answers.job(after, next_at.get(after.job.id), context.platform),
         outcome=change.outcome.value,
         previous_version=answers.job_version(change.job_ref, before.version, context.platform.settings)
         if before is not None and replaced

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from homeport.auth import passwords, secrets
-from homeport.auth.permissions import OrganizationPermission, Permission, organization_for, workspace_for
+from homeport.auth.permissions import OrganizationPermission, Permission, live_workspace_for, organization_for
 from homeport.auth.principals import Principal
 from homeport.contract.people import InvitationResponse, InviteRequest, NewInvitationResponse
 from homeport.errors import BadRequest, Conflict, NotAllowed, NotFound
@@ -50,7 +50,7 @@ def invite(
     with platform.database.write() as tx:
         organization_for(tx, principal, organization_id, OrganizationPermission.MANAGE)
         if invitation.workspace_id is not None:
-            workspace_for(tx, principal, invitation.workspace_id, Permission.MANAGE)
+            live_workspace_for(tx, principal, invitation.workspace_id, Permission.MANAGE)
         invitations.add(tx, invitation, secrets.hash_of(code))
         whom = invitation.email or "whoever has the link"
         auditing.record(tx, principal, Action.INVITATION_CREATE, whom, now, role=request.role)

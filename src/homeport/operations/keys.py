@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from homeport.auth import secrets
-from homeport.auth.permissions import Permission, require_person, workspace_for
+from homeport.auth.permissions import Permission, live_workspace_for, require_person, workspace_for
 from homeport.auth.principals import Principal
 from homeport.contract.people import (
     CreateKeyRequest,
@@ -69,7 +69,7 @@ def create_workspace_key(
     """A service account for the workspace alone, and its key."""
     now, name = platform.clock.now(), _checked_name(request.name)
     with platform.database.write() as tx:
-        workspace = workspace_for(tx, principal, workspace_id, Permission.MANAGE)
+        workspace = live_workspace_for(tx, principal, workspace_id, Permission.MANAGE)
         value = secrets.new_workspace_key()
         account = people.create_user(tx, _address_of(name, value), name, now, kind="service_account")
         member = people.join(tx, account, workspace.organization_id, "collaborator", now)

@@ -52,7 +52,7 @@ def list_jobs(
         found = job_lists.find(tx, workspace_id, filters, order, start, query.limit + 1)
         total = job_lists.count(tx, workspace_id, filters, TOTAL_CAP)
         shown = [current for current, _ in found[: query.limit]]
-        items = answers.detailed_jobs(tx, shown, platform.settings, attached)
+        items = answers.detailed_jobs(tx, shown, platform, attached)
     return page_of(items, total, query, _next_cursor(query, [values for _, values in found]))
 
 
@@ -64,7 +64,7 @@ def get_job(
         found = jobs.get(tx, workspace_id, job_id)
         if found is None:
             raise NotFound(f"There is no job {job_id} in this workspace.")
-        return answers.detailed_jobs(tx, [found], platform.settings, Attached(recent_limit))[0]
+        return answers.detailed_jobs(tx, [found], platform, Attached(recent_limit))[0]
 
 
 def list_runs(
@@ -96,7 +96,7 @@ def list_runs(
         found = run_lists.find(tx, workspace_id, filters, order, start, query.limit + 1)
         total = run_lists.count(tx, workspace_id, filters, TOTAL_CAP)
         shown = [run for run, _ in found[: query.limit]]
-        items = answers.detailed_runs(tx, shown, platform.settings, attached)
+        items = answers.detailed_runs(tx, shown, platform, attached)
     return page_of(items, total, query, _next_cursor(query, [values for _, values in found]))
 
 
@@ -121,7 +121,7 @@ def get_run(platform: Platform, principal: Principal, workspace_id: UUID, run_id
         found = runs.get(tx, run_id, workspace_id)
         if found is None:
             raise NotFound(f"There is no run {run_id} in this workspace.")
-        return answers.one_detailed_run(tx, found, platform.settings)
+        return answers.one_detailed_run(tx, found, platform)
 
 
 def check_run(platform: Platform, principal: Principal, workspace_id: UUID, run_id: UUID) -> runs.Run:

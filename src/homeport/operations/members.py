@@ -2,7 +2,13 @@
 
 from uuid import UUID
 
-from homeport.auth.permissions import OrganizationPermission, Permission, organization_for, workspace_for
+from homeport.auth.permissions import (
+    OrganizationPermission,
+    Permission,
+    live_workspace_for,
+    organization_for,
+    workspace_for,
+)
 from homeport.auth.principals import Principal
 from homeport.contract.base import Page
 from homeport.contract.lists import ListQuery
@@ -12,7 +18,7 @@ from homeport.operations import auditing
 from homeport.operations.auditing import Action
 from homeport.operations.paging import page_of, part_of
 from homeport.operations.platform import Platform
-from homeport.store import credentials, people, workspaces
+from homeport.store import credentials, organizations, people, workspaces
 from homeport.store.people import Member
 from homeport.store.schema import Tx
 from homeport.telemetry import events
@@ -34,6 +40,8 @@ def change_member(
     now = platform.clock.now()
     with platform.database.write() as tx:
         organization_for(tx, principal, organization_id, OrganizationPermission.MANAGE)
+        # of two owners who demote each other at once, the second must see what the first did
+        organizations.lock(tx, organization_id)
         member = _person(tx, organization_id, member_id)
         if role != "owner":
             _check_another_owner(tx, member)
@@ -49,6 +57,8 @@ def remove_member(platform: Platform, principal: Principal, organization_id: UUI
     now = platform.clock.now()
     with platform.database.write() as tx:
         organization_for(tx, principal, organization_id, OrganizationPermission.MANAGE)
+        # of two owners who demote each other at once, the second must see what the first did
+        organizations.lock(tx, organization_id)
         member = _person(tx, organization_id, member_id)
         _check_another_owner(tx, member)
         workspaces.remove_from_all(tx, member.id)
@@ -64,7 +74,7 @@ def set_workspace_member(
     """Give somebody of the organization a role in a workspace."""
     now = platform.clock.now()
     with platform.database.write() as tx:
-        workspace = workspace_for(tx, principal, workspace_id, Permission.MANAGE)
+        workspace = live_workspace_for(tx, principal, workspace_id, Permission.MANAGE)
         if workspace.is_playground:
             raise BadRequest("A playground is for one person; make a workspace to work in together.")
         member = _person(tx, workspace.organization_id, request.organization_membership_id)
@@ -90,7 +100,7 @@ def set_default_access(platform: Platform, principal: Principal, workspace_id: U
     """What members of the organization may do in a workspace without being members of it."""
     now = platform.clock.now()
     with platform.database.write() as tx:
-        workspace = workspace_for(tx, principal, workspace_id, Permission.MANAGE)
+        workspace = live_workspace_for(tx, principal, workspace_id, Permission.MANAGE)
         if workspace.is_playground:
             raise BadRequest("A playground is for one person; make a workspace to work in together.")
         workspaces.set_default_access(tx, workspace_id, access, now)

@@ -20,5 +20,7 @@ class Platform:
     bells: Bells
     settings: Settings
     dataplane_tokens: DataplaneTokens
+    url: str
+    """This server's address for people: links that are given out lead there."""
     runner_url: str
     """This server's address as runners of this machine reach it."""

@@ -51,7 +51,7 @@ def start_run(
         # held from the look at what is active on: of two who want one run, the second gets the first one's
         jobs.lock(tx, current.job.id)
         if request.mode == "when_not_running" and (active := runs.active_of(tx, current.job.id)):
-            return answers.one_detailed_run(tx, active[-1], platform.settings), False
+            return answers.one_detailed_run(tx, active[-1], platform), False
         outcome = run_starts.start(
             tx,
             Asked(
@@ -66,7 +66,7 @@ def start_run(
         )
         if not isinstance(outcome, runs.Run):
             raise _declined(current.job.job_ref, outcome)
-        response = answers.one_detailed_run(tx, outcome, platform.settings)
+        response = answers.one_detailed_run(tx, outcome, platform)
         _record(tx, principal, workspace_id, [(current.job.job_ref, outcome)], now)
     _tell(platform, [outcome])
     return response, True

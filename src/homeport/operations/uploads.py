@@ -11,11 +11,11 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from homeport.auth import principals, secrets
-from homeport.auth.permissions import Permission, workspace_for
+from homeport.auth.permissions import Permission, live_workspace_for
 from homeport.auth.principals import Principal
 from homeport.contract import dlt_deployment
 from homeport.contract.packages import PackageKind
-from homeport.errors import BadRequest, Conflict, NotAllowed, NotSignedIn
+from homeport.errors import BadRequest, NotAllowed, NotSignedIn
 from homeport.execution import archives
 from homeport.operations import auditing
 from homeport.operations.auditing import Action
@@ -33,12 +33,7 @@ def issue(platform: Platform, principal: Principal, workspace_id: UUID, kind: Pa
     now = platform.clock.now()
     token = secrets.new_token()
     with platform.database.write() as tx:
-        workspace = workspace_for(tx, principal, workspace_id, Permission.WRITE)
-        if workspace.archived_at is not None:
-            raise Conflict(
-                f"The workspace {workspace.name!r} is archived and takes no uploads; restore it first.",
-                code="workspace_archived",
-            )
+        live_workspace_for(tx, principal, workspace_id, Permission.WRITE)
         upload = Upload(uuid4(), workspace_id, kind, principal.member_id, now + _UPLOAD_WITHIN, None)
         packages.issue_upload(tx, upload, secrets.hash_of(token), now)
     return upload.id, token

@@ -82,9 +82,8 @@ _entry_fields = tuple(column.name for column in columns_of(Entry, table))
 def append(tx: Tx, entry: Entry) -> None:
     """Add an entry to its organization's chain."""
     values = {**asdict(entry), "target": entry.target[:_TARGET_CHARS]}
-    organization = organizations.table.c.id == entry.organization_id
     # not the head itself: before the first entry there is none to wait for
-    tx.execute(sa.select(organizations.table.c.id).where(organization).with_for_update(key_share=True))
+    organizations.lock(tx, entry.organization_id)
     query = sa.select(heads.c.number, heads.c.hash).where(heads.c.organization_id == entry.organization_id)
     head = tx.execute(query).one_or_none()
     number, previous = (0, _FIRST_HASH) if head is None else (head.number, head.hash)

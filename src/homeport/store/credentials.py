@@ -118,6 +118,12 @@ def keys_of(tx: Tx, member_ids: Collection[UUID], now: datetime) -> list[Credent
     return all_of(tx, Credential, query)
 
 
+def all_keys(tx: Tx, now: datetime) -> list[Credential]:
+    """Every API key of the installation that is good, oldest first."""
+    query = sa.select(*_columns).where(table.c.kind == "api_key", _is_good(now))
+    return all_of(tx, Credential, query.order_by(table.c.created_at, table.c.id))
+
+
 def note_use(tx: Tx, credential_id: UUID, now: datetime, not_since: datetime) -> None:
     """Remember the last use of a key, unless a use since a moment is remembered already."""
     is_old = sa.or_(table.c.used_at.is_(None), table.c.used_at <= not_since)

@@ -40,8 +40,10 @@ table = sa.Table(
     sa.Column("updated_at", Moment, nullable=False),
     # when the newest run was created: what lists are sorted by
     sa.Column("last_run_at", Moment),
+    sa.Column("public_secret", sa.Uuid),
     sa.UniqueConstraint("workspace_id", "job_ref"),
     sa.Index("ix_jobs_last_run", "workspace_id", "last_run_at"),
+    sa.Index("uq_jobs_public_secret", "public_secret", unique=True),
 )
 
 versions = sa.Table(
@@ -116,6 +118,8 @@ class Job:
     created_by: UUID
     created_at: datetime
     updated_at: datetime
+    public_secret: UUID | None = None
+    """Whoever has it reaches the job's app without signing in."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,12 @@ def save(tx: Tx, job: Job, **columns: Any) -> None:
 def get(tx: Tx, workspace_id: UUID, job_id: UUID) -> CurrentJob | None:
     query = _current.where(table.c.id == job_id, table.c.workspace_id == workspace_id)
     row = tx.execute(query).one_or_none()
+    return None if row is None else _as_current(row)
+
+
+def published(tx: Tx, secret: UUID) -> CurrentJob | None:
+    """The job behind a public link."""
+    row = tx.execute(_current.where(table.c.public_secret == secret)).one_or_none()
     return None if row is None else _as_current(row)
 
 

@@ -41,6 +41,11 @@ def get(tx: Tx, organization_id: UUID) -> Organization | None:
     return one_or_none(tx, Organization, sa.select(*_columns).where(table.c.id == organization_id))
 
 
+def lock(tx: Tx, organization_id: UUID) -> None:
+    """Hold the organization until the transaction ends."""
+    tx.execute(sa.select(table.c.id).where(table.c.id == organization_id).with_for_update(key_share=True))
+
+
 def first(tx: Tx) -> Organization | None:
     """The organization that the first start made, if there was one."""
     row = tx.execute(sa.select(*_columns).order_by(table.c.created_at).limit(1)).one_or_none()

@@ -153,6 +153,11 @@ def of_organization(tx: Tx, organization_id: UUID) -> list[Member]:
     return all_of(tx, Member, query)
 
 
+def owner_of(tx: Tx, organization_id: UUID) -> Member | None:
+    """The one who has owned an organization for longest."""
+    return next((item for item in of_organization(tx, organization_id) if item.role == "owner"), None)
+
+
 def set_role(tx: Tx, member_id: UUID, role: str) -> None:
     tx.execute(members.update().where(members.c.id == member_id).values(role=role))
 

@@ -1,5 +1,6 @@
 """Workspaces and who may use them."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -111,6 +112,15 @@ def create(
 
 def get(tx: Tx, workspace_id: UUID) -> Workspace | None:
     return one_or_none(tx, Workspace, sa.select(*_columns).where(table.c.id == workspace_id))
+
+
+def named(tx: Tx, name: str) -> list[Workspace]:
+    """Live workspaces of this name or id, oldest first: names need not be unique."""
+    is_it = table.c.name == name
+    with suppress(ValueError):
+        is_it = sa.or_(is_it, table.c.id == UUID(name))
+    query = sa.select(*_columns).where(is_it, table.c.archived_at.is_(None)).order_by(table.c.created_at)
+    return all_of(tx, Workspace, query)
 
 
 def lock(tx: Tx, workspace_id: UUID) -> None:
