@@ -12,6 +12,7 @@ from homeport.auth import principals, secrets
 from homeport.auth.encryption import ArchiveSealing, Vault
 from homeport.auth.master_keys import MasterKey, MasterKeys
 from homeport.auth.principals import DataplaneTokens, Principal
+from homeport.auth.providers.configured import providers_of
 from homeport.bells import Bells
 from homeport.clock import FakeClock
 from homeport.config import Settings
@@ -57,16 +58,18 @@ class World:
             settings["data_dir"] = self.platform.settings.data_dir
         vault = Vault(MasterKeys(MasterKey(MASTER_KEY)))
         sealing = ArchiveSealing(self.database, vault, self.clock)
+        given = Settings(**settings)
         return Platform(
             database=self.database,
             blobs=Blobs(str(settings["data_dir"] / "storage"), sealing),
             vault=vault,
             clock=self.clock,
             bells=Bells(),
-            settings=Settings(**settings),
+            settings=given,
             dataplane_tokens=DataplaneTokens(secrets.derive(MASTER_KEY, "dataplane tokens")),
             url="http://homeport.test",
             runner_url="http://127.0.0.1:4040",
+            providers=providers_of(given),
         )
 
     def restart_services(self, max_runs: int = 8) -> None:

@@ -57,6 +57,24 @@ class Settings(BaseSettings):
     )
     max_upload_bytes: int = Field(512 * _MIB, ge=1, description="largest upload of code or configuration")
     max_unpacked_bytes: int = Field(4096 * _MIB, ge=1, description="largest package after unpacking")
+    sign_up: str = Field(
+        "invited",
+        description="who may get an account by signing in with a provider: invited, anyone, or domains of e-mail",
+    )
+    oidc_issuer: str | None = Field(None, max_length=400, description="address of an OpenID Connect provider")
+    oidc_client_id: str | None = Field(None, description="what the provider knows Homeport as")
+    oidc_client_secret: str | None = Field(None, repr=False, description="its secret there; none if it is public")
+    oidc_name: str = Field("single sign-on", max_length=60, description="what people call the provider")
+    oidc_scopes: str = Field("openid email profile", description="what the provider is asked for")
+    oidc_email_domains: str = Field(
+        "", description="who may sign in with the provider, by domains of e-mail; empty: everybody it knows"
+    )
+    github_client_id: str | None = Field(None, description="client id of an OAuth app at GitHub")
+    github_client_secret: str | None = Field(None, repr=False, description="its secret")
+    github_url: str = Field(
+        "https://github.com", max_length=400, description="GitHub, or an own GitHub Enterprise"
+    )
+    github_api_url: str = Field("https://api.github.com", description="its API; of an own one: …/api/v3")
     log_format: str = Field("auto", pattern="^(auto|console|json)$", description="auto, console or json")
 
     @classmethod

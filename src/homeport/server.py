@@ -22,6 +22,7 @@ from homeport.api.client_age import ClientAge
 from homeport.auth import encryption, master_keys, secrets
 from homeport.auth.encryption import ArchiveSealing
 from homeport.auth.principals import DataplaneTokens
+from homeport.auth.providers.configured import providers_of
 from homeport.bells import Bells
 from homeport.clock import Clock, SystemClock
 from homeport.config import Settings
@@ -92,6 +93,7 @@ class Server:
             dataplane_tokens=DataplaneTokens(secrets.derive(vault.master_key, "dataplane tokens")),
             url=self.url,
             runner_url=self._url(_reachable(settings.host)),
+            providers=providers_of(settings),
         )
         self.first_start = first_start.ensure(self.platform)
         self._start_services(database)

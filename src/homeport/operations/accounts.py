@@ -55,7 +55,7 @@ def add_user(platform: Platform, email: str, name: str | None, role: str, passwo
         organization = _organization(tx)
         if people.user_by_email(tx, email) is not None:
             raise Conflict(f"There is an account of {email} already: `homeport user list` shows all.")
-        user = people.create_user(tx, email, name, now)
+        user = people.create_user(tx, email, name, now, email_is_proven=True)
         people.join(tx, user, organization.id, role, now)
         if hash_ is not None:
             stored_passwords.put(tx, user.id, hash_, now)

@@ -32,6 +32,8 @@ class Action(StrEnum):
     LOGIN = "login"
     """The command line was let in."""
     LOGIN_REVOKE = "login.revoke"
+    IDENTITY_CONNECT = "identity.connect"
+    """An account at an identity provider signs somebody in from now on."""
     PASSWORD_SET = "password.set"  # noqa: S105 - the name of an action
     KEY_CREATE = "key.create"
     KEY_REVOKE = "key.revoke"

@@ -98,6 +98,17 @@ def accept(platform: Platform, principal: Principal, code: str) -> None:
         _join(tx, platform, invitation, user, principal.address)
 
 
+def are_open_for(tx: Tx, platform: Platform, email: str) -> bool:
+    """Whether somebody invited this address."""
+    return bool(invitations.open_for(tx, email, platform.clock.now()))
+
+
+def take_up_all(tx: Tx, platform: Platform, user: people.User, address: str | None) -> None:
+    """Join wherever this address is invited. Only for somebody who has just proven that it is theirs."""
+    for invitation in invitations.open_for(tx, user.email, platform.clock.now()):
+        _join(tx, platform, invitation, user, address)
+
+
 def accept_as_new(platform: Platform, code: str, email: str, name: str, password: str, address: str | None) -> str:
     """Join, as somebody who was not here before; the answer is their browser session."""
     hash_ = passwords.hash_of(passwords.check_form(password))

@@ -1,9 +1,11 @@
 """What every operation works with. Built once, in `server.py`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from homeport.auth.encryption import Vault
 from homeport.auth.principals import DataplaneTokens
+from homeport.auth.providers import Provider
 from homeport.bells import Bells
 from homeport.clock import Clock
 from homeport.config import Settings
@@ -24,3 +26,5 @@ class Platform:
     """This server's address for people: links that are given out lead there."""
     runner_url: str
     """This server's address as runners of this machine reach it."""
+    providers: Mapping[str, Provider] = field(default_factory=dict)
+    """Who vouches for people, by key."""

@@ -12,6 +12,7 @@ from homeport.errors import SetupError
 
 _BUSY_TIMEOUT_MS = 30_000
 _MIGRATION_LOCK = 0x686F6D65  # "home"
+_LOCKS = 0x706F7274  # "port"; a space of its own, since these have two numbers
 
 # errors go to the server's log, and what is in a statement's parameters must not
 _COMMON: dict[str, Any] = {"pool_size": 16, "max_overflow": 48, "hide_parameters": True}
@@ -57,6 +58,13 @@ def wait_for_other_migrations(connection: sa.Connection) -> None:
     transaction. SQLite needs none: one server uses a data folder."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+
+
+def one_at_a_time(connection: sa.Connection, what: str) -> None:
+    """Of transactions that do the same thing, one goes on and the others wait for its end. SQLite needs none: it
+    has one writer."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCKS, sa.func.hashtext(what))))
 
 
 def _open_sqlite(url: sa.URL) -> sa.Engine:

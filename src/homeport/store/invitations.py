@@ -68,6 +68,16 @@ def open_ones(tx: Tx, organization_id: UUID, now: datetime) -> list[Invitation]:
     return all_of(tx, Invitation, query)
 
 
+def open_for(tx: Tx, email: str, now: datetime) -> list[Invitation]:
+    """Every open invitation that names an address; by organization, so that all lock them in one order."""
+    query = (
+        sa.select(*_columns)
+        .where(table.c.email == email, *_is_open(now))
+        .order_by(table.c.organization_id, table.c.created_at, table.c.id)
+    )
+    return all_of(tx, Invitation, query)
+
+
 def use_up(tx: Tx, invitation_id: UUID, now: datetime) -> bool:
     """Whether it was there to be taken up: of two who try, one gets in by it."""
     return changed(tx, table.update().where(table.c.id == invitation_id, *_is_open(now)).values(used_at=now))

@@ -20,6 +20,7 @@ users = sa.Table(
     sa.Column("name", sa.String(200)),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("kind", sa.String(20), nullable=False, server_default="human"),
+    sa.Column("email_is_proven", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.CheckConstraint("kind IN ('human', 'service_account')", name="kind"),
 )
 
@@ -77,15 +78,36 @@ _user_columns = columns_of(User, users)
 
 
 def create_member(tx: Tx, organization_id: UUID, email: str, role: str, now: datetime) -> Member:
-    """A new person in an organization."""
-    return join(tx, create_user(tx, email, None, now), organization_id, role, now)
+    """A new person in an organization, on the word of whoever runs the server."""
+    return join(tx, create_user(tx, email, None, now, email_is_proven=True), organization_id, role, now)
 
 
-def create_user(tx: Tx, email: str, name: str | None, now: datetime, kind: str = "human") -> User:
-    """A new person or service account, in no organization yet."""
+def create_user(
+    tx: Tx,
+    email: str,
+    name: str | None,
+    now: datetime,
+    kind: str = "human",
+    *,
+    email_is_proven: bool = False,
+) -> User:
+    """A new person or service account, in no organization yet.
+
+    An address that somebody typed is not proven: whoever has it may turn up one day and is not to find a stranger
+    in their account.
+    """
     user = User(uuid4(), email, name, kind)
-    tx.execute(users.insert().values(**user.__dict__, created_at=now))
+    tx.execute(users.insert().values(**user.__dict__, created_at=now, email_is_proven=email_is_proven))
     return user
+
+
+def is_email_proven(tx: Tx, user_id: UUID) -> bool:
+    """Whether an administrator or an identity provider says that the address is this person's."""
+    return bool(tx.execute(sa.select(users.c.email_is_proven).where(users.c.id == user_id)).scalar_one())
+
+
+def note_proven_email(tx: Tx, user_id: UUID) -> None:
+    tx.execute(users.update().where(users.c.id == user_id).values(email_is_proven=True))
 
 
 def join(tx: Tx, user: User, organization_id: UUID, role: str, now: datetime) -> Member:

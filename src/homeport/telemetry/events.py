@@ -45,6 +45,10 @@ JOB_CHANGED = Event("job_changed", logging.INFO, "a job was paused, resumed, arc
 WORKSPACE_CREATED = Event("workspace_created", logging.INFO, "a workspace was created")
 SIGNED_IN = Event("signed_in", logging.INFO, "somebody signed in with a browser")
 SIGN_IN_REFUSED = Event("sign_in_refused", logging.WARNING, "a password was not right")
+PROVIDER_SIGN_IN_REFUSED = Event(
+    "provider_sign_in_refused", logging.WARNING, "a sign-in with an identity provider was refused"
+)
+PROVIDER_FAILED = Event("provider_failed", logging.WARNING, "an identity provider did not answer as it should")
 LOGGED_IN = Event("logged_in", logging.INFO, "somebody's command line was let in")
 REFRESH_TOKEN_REUSED = Event(
     "refresh_token_reused", logging.WARNING, "a used refresh token came again, and its login was ended"

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from homeport.contract.lists import OrganizationsQuery
 from homeport.contract.people import CreateKeyRequest, CreateWorkspaceKeyRequest, KeyResponse
 from homeport.errors import BadRequest
-from homeport.operations import accounts, keys, page_queries, workspaces
+from homeport.operations import accounts, keys, page_queries, provider_sign_in, workspaces
 from homeport.web import rendering
 from homeport.web.frame import Frame
 from homeport.web.visiting import Visiting, Visitor
@@ -48,6 +48,8 @@ class KeysPage:
     done: str | None
     organizations: tuple[tuple[str, str], ...]
     """Name and address of the page of its people."""
+    providers: tuple[tuple[str, str], ...]
+    """Name and address of those that could sign this person in and do not yet."""
 
 
 def show(visitor: Visiting) -> Response:
@@ -105,9 +107,11 @@ def _page(visitor: Visitor, new_key: str | None = None, done: str | None = None)
         platform, principal, OrganizationsQuery(limit=100, offset=0)
     ).items
     organizations = tuple((item.name, f"/organizations/{item.id}/members") for item in found_organizations)
-    return rendering.answer(
-        KeysPage(visitor.frame("Your account"), has_password, tuple(lists), new_key, done, organizations)
+    providers = tuple(
+        (name, f"/sign-in/{key}?next={ADDRESS}") for key, name in provider_sign_in.connectable(platform, principal)
     )
+    frame = visitor.frame("Your account")
+    return rendering.answer(KeysPage(frame, has_password, tuple(lists), new_key, done, organizations, providers))
 
 
 def _list(title: str, address: str, found: list[KeyResponse], *, has_roles: bool) -> KeyList:

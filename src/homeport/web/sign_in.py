@@ -1,13 +1,14 @@
-"""Signing in: with a one-use link, with e-mail and password, or with an API key."""
+"""Signing in: with a one-use link, with e-mail and password, with an API key, or through a provider."""
 
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from homeport.errors import NotSignedIn, TooManyTries
-from homeport.operations import sign_in
+from homeport.operations import provider_sign_in, sign_in
 from homeport.web import rendering
 from homeport.web.frame import Frame
 from homeport.web.visiting import address_of, let_in, platform_of, principal_of, safe_next
@@ -22,6 +23,8 @@ class SignInPage:
     """Why the last try did not work."""
     email: str = ""
     """As it was typed."""
+    providers: tuple[tuple[str, str], ...] = ()
+    """Name and address of every provider that signs people in."""
 
 
 def show(request: Request, code: str | None = None, next: str = "/") -> Response:
@@ -35,7 +38,7 @@ def show(request: Request, code: str | None = None, next: str = "/") -> Response
             problem = refused.message
     if principal_of(request) is not None:
         return RedirectResponse(address, 303)
-    return _form(request, address, problem)
+    return form(request, address, problem)
 
 
 def submit(
@@ -54,11 +57,17 @@ def submit(
         return let_in(request, session, address)
     except NotSignedIn as refused:
         unknown_key = "This server does not know that key. Check that it is complete."
-        return _form(request, address, refused.message if email else unknown_key, email)
+        return form(request, address, refused.message if email else unknown_key, email)
     except TooManyTries as refused:
-        return _form(request, address, refused.message, email, 429)
+        return form(request, address, refused.message, email, 429)
 
 
-def _form(request: Request, address: str, problem: str | None, email: str = "", status: int = 401) -> Response:
-    frame = Frame("Sign in", platform_of(request).clock.now())
-    return rendering.answer(SignInPage(frame, address, problem, email), 200 if problem is None else status)
+def form(request: Request, address: str, problem: str | None, email: str = "", status: int = 401) -> Response:
+    """The page, with all ways in."""
+    platform = platform_of(request)
+    providers = tuple(
+        (name, f"/sign-in/{key}?{urlencode({'next': address})}")
+        for key, name in provider_sign_in.offered(platform)
+    )
+    page = SignInPage(Frame("Sign in", platform.clock.now()), address, problem, email, providers)
+    return rendering.answer(page, 200 if problem is None else status)

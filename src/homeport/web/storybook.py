@@ -310,6 +310,10 @@ _MEMBERS_PAGE = MembersPage(
 
 STORIES: dict[str, Page] = {
     "sign-in": SignInPage(Frame("Sign in", NOW), "/", None),
+    "sign-in-with-providers": SignInPage(
+        Frame("Sign in", NOW), "/w/1", None,
+        providers=(("Fruit SSO", "/sign-in/oidc?next=%2Fw%2F1"), ("GitHub", "/sign-in/github?next=%2Fw%2F1")),
+    ),
     "sign-in-refused": SignInPage(
         Frame("Sign in", NOW), "/w/1", "This sign-in link was used before, or has expired."
     ),
@@ -335,12 +339,12 @@ STORIES: dict[str, Page] = {
             KeyList("Your keys", "/keys/-create", False, (KeyRow(_KEY, "/keys/1/-revoke"),)),
             KeyList("Keys of fruit-shop", "/w/1/keys/-create", True, ()),
         ),
-        "dlt_u_shown-this-once", None, (("Fruit shop", "#"),),
+        "dlt_u_shown-this-once", None, (("Fruit shop", "#"),), (("GitHub", "/sign-in/github?next=/keys"),),
     ),
     "keys-hostile": KeysPage(
         Frame("Your account", NOW, _PERSON), True,
         (KeyList(HOSTILE, "#", True, (KeyRow(_KEY.model_copy(update={"name": HOSTILE}), "#"),)),),
-        None, "Done.", (),
+        None, "Done.", (), (),
     ),
     "members": _MEMBERS_PAGE,
     "members-seen-by-a-member": replace(

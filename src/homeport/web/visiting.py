@@ -104,7 +104,7 @@ def let_in(request: Request, session: str, address: str) -> Response:
         session,
         max_age=int(SESSION_LIFETIME.total_seconds()),
         path="/",
-        secure=_is_https(request),
+        secure=is_https(request),
         httponly=True,
         samesite="lax",
     )
@@ -114,9 +114,9 @@ def let_in(request: Request, session: str, address: str) -> Response:
 def let_out(request: Request) -> Response:
     """Take the session from the browser."""
     response = RedirectResponse("/sign-in", 303)
-    response.delete_cookie(COOKIE, path="/", secure=_is_https(request), httponly=True, samesite="lax")
+    response.delete_cookie(COOKIE, path="/", secure=is_https(request), httponly=True, samesite="lax")
     return response
 
 
-def _is_https(request: Request) -> bool:
+def is_https(request: Request) -> bool:
     return urlsplit(base_url_of(request)).scheme == "https"
