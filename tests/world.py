@@ -25,6 +25,7 @@ from homeport.dispatch.service import AT_ONCE
 from homeport.dispatch.starts import StartPendingRuns
 from homeport.dispatch.watch import WatchAttempts
 from homeport.execution.engines.fake import FakeEngine
+from homeport.mail import mailer_of
 from homeport.operations import cancel_runs, deploy, first_start, run_attempts, start_runs, uploads
 from homeport.operations.platform import Platform
 from homeport.store import attempts, credentials, jobs, organizations, packages, people, runs, workspaces
@@ -70,6 +71,7 @@ class World:
             url="http://homeport.test",
             runner_url="http://127.0.0.1:4040",
             providers=providers_of(given),
+            mailer=mailer_of(given.smtp_url, given.mail_from),
         )
 
     def restart_services(self, max_runs: int = 8) -> None:

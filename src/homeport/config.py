@@ -75,6 +75,12 @@ class Settings(BaseSettings):
         "https://github.com", max_length=400, description="GitHub, or an own GitHub Enterprise"
     )
     github_api_url: str = Field("https://api.github.com", description="its API; of an own one: …/api/v3")
+    smtp_url: str | None = Field(
+        None,
+        repr=False,
+        description="where mail is handed in: smtp://user:password@host:587?starttls=true, smtps://…",
+    )
+    mail_from: str | None = Field(None, description="whom mail comes from: homeport@example.org")
     log_format: str = Field("auto", pattern="^(auto|console|json)$", description="auto, console or json")
 
     @classmethod

@@ -34,6 +34,7 @@ from homeport.dispatch.watch import WatchAttempts
 from homeport.errors import SetupError, Unavailable
 from homeport.execution.engines import Engine
 from homeport.execution.engines.local import LocalEngine
+from homeport.mail import mailer_of
 from homeport.operations import first_start
 from homeport.operations.first_start import FirstStart
 from homeport.operations.platform import Platform
@@ -94,6 +95,7 @@ class Server:
             url=self.url,
             runner_url=self._url(_reachable(settings.host)),
             providers=providers_of(settings),
+            mailer=mailer_of(settings.smtp_url, settings.mail_from),
         )
         self.first_start = first_start.ensure(self.platform)
         self._start_services(database)

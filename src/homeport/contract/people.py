@@ -62,6 +62,8 @@ class InvitationResponse(Model):
 class NewInvitationResponse(InvitationResponse):
     url: str
     """To be passed on; shown once."""
+    mail_sent: bool | None = None
+    """Whether the link went out by mail; none if it names no e-mail, or the server sends none."""
 
 
 class CreateKeyRequest(Model):

@@ -1,23 +1,26 @@
-"""Invite people into an organization by a link, and take an invitation up."""
+"""Invite people into an organization by a link, by mail too where it is set up, and take an invitation up."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from homeport.auth import passwords, secrets
+from homeport import mail
+from homeport.auth import guessing, passwords, secrets
 from homeport.auth.permissions import OrganizationPermission, Permission, live_workspace_for, organization_for
 from homeport.auth.principals import Principal
 from homeport.contract.people import InvitationResponse, InviteRequest, NewInvitationResponse
-from homeport.errors import BadRequest, Conflict, NotAllowed, NotFound
+from homeport.errors import BadRequest, Conflict, NotAllowed, NotFound, TooManyTries, Unavailable
 from homeport.operations import accounts, auditing, sign_in
 from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
-from homeport.store import invitations, organizations, people, workspaces
+from homeport.store import failed_tries, invitations, organizations, people, workspaces
 from homeport.store import passwords as stored_passwords
 from homeport.store.invitations import Invitation
 from homeport.store.schema import Tx
+from homeport.telemetry import events
 
 LIFETIME = timedelta(days=7)
+MAILS_PER_WINDOW = 30
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,47 @@ def invite(
         organization_for(tx, principal, organization_id, OrganizationPermission.MANAGE)
         if invitation.workspace_id is not None:
             live_workspace_for(tx, principal, invitation.workspace_id, Permission.MANAGE)
+        if platform.mailer is not None and invitation.email is not None:
+            _check_not_too_many(tx, platform, organization_id)
         invitations.add(tx, invitation, secrets.hash_of(code))
         whom = invitation.email or "whoever has the link"
         auditing.record(tx, principal, Action.INVITATION_CREATE, whom, now, role=request.role)
+        organization = organizations.get(tx, organization_id)
+        assert organization is not None
     shown = InvitationResponse.model_validate(invitation).model_dump()
-    return NewInvitationResponse(**shown, url=f"{base_url}/invitation?code={code}")
+    url = f"{base_url}/invitation?code={code}"
+    # after the transaction: a mail cannot be rolled back, and a slow mail server may hold no lock
+    sent = _send(platform, principal, invitation, organization.name, url)
+    return NewInvitationResponse(**shown, url=url, mail_sent=sent)
+
+
+def _check_not_too_many(tx: Tx, platform: Platform, organization_id: UUID) -> None:
+    """Nobody has this server write to strangers without end."""
+    now, subject = platform.clock.now(), f"mails:{organization_id}"
+    if failed_tries.nth_latest(tx, subject, MAILS_PER_WINDOW, now - guessing.WINDOW) is not None:
+        raise TooManyTries(
+            f"{MAILS_PER_WINDOW} invitations were mailed within {guessing.WINDOW.seconds // 60} minutes. Wait, or "
+            "invite without an e-mail and pass the link on yourself."
+        )
+    failed_tries.add(tx, [subject], now)
+
+
+def _send(platform: Platform, by: Principal, invitation: Invitation, organization: str, url: str) -> bool | None:
+    """Whether the mail went out. The invitation is good in any case: whoever made it has the link."""
+    if platform.mailer is None or invitation.email is None:
+        return None
+    inviter, name = mail.one_line(by.name or by.email), mail.one_line(organization)
+    text = (
+        f"{inviter} invites you to {name} on Homeport, where data pipelines run:\n\n{url}\n\n"
+        f"The link is for {invitation.email}, is good once and ends after {LIFETIME.days} days. If you do not "
+        "know what this is about, leave it be: nothing happens.\n"
+    )
+    try:
+        platform.mailer.send(invitation.email, f"{inviter} invites you to {name}", text)
+    except Unavailable as failed:
+        events.emit(events.MAIL_FAILED, invitation=str(invitation.id), why=failed.message)
+        return False
+    return True
 
 
 def list_open(platform: Platform, principal: Principal, organization_id: UUID) -> list[InvitationResponse]:

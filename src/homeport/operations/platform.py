@@ -9,6 +9,7 @@ from homeport.auth.providers import Provider
 from homeport.bells import Bells
 from homeport.clock import Clock
 from homeport.config import Settings
+from homeport.mail import Mailer
 from homeport.store.blobs import Blobs
 from homeport.store.database import Database
 
@@ -28,3 +29,5 @@ class Platform:
     """This server's address as runners of this machine reach it."""
     providers: Mapping[str, Provider] = field(default_factory=dict)
     """Who vouches for people, by key."""
+    mailer: Mailer | None = None
+    """None where mail is not set up."""

@@ -49,6 +49,7 @@ PROVIDER_SIGN_IN_REFUSED = Event(
     "provider_sign_in_refused", logging.WARNING, "a sign-in with an identity provider was refused"
 )
 PROVIDER_FAILED = Event("provider_failed", logging.WARNING, "an identity provider did not answer as it should")
+MAIL_FAILED = Event("mail_failed", logging.WARNING, "a mail could not be sent")
 LOGGED_IN = Event("logged_in", logging.INFO, "somebody's command line was let in")
 REFRESH_TOKEN_REUSED = Event(
     "refresh_token_reused", logging.WARNING, "a used refresh token came again, and its login was ended"

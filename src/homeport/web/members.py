@@ -13,6 +13,7 @@ from homeport.contract.people import (
     ChangeMemberRequest,
     InvitationResponse,
     InviteRequest,
+    NewInvitationResponse,
     OrganizationMemberResponse,
     SetDefaultAccessRequest,
     SetWorkspaceMemberRequest,
@@ -62,6 +63,8 @@ class MembersPage:
     audit_log_url: str
     new_link: str | None
     """Of an invitation; shown this once."""
+    mail_note: str | None
+    """What became of the mail with it, if there was to be one."""
     workspaces: tuple[WorkspacePart, ...]
 
 
@@ -77,7 +80,15 @@ def invite(
 ) -> Response:
     request = _checked(InviteRequest, email=email.strip() or None, role=role)
     made = invitations.invite(visitor.platform, visitor.principal, organization_id, request, visitor.base_url)
-    return _page(visitor, organization_id, made.url)
+    return _page(visitor, organization_id, made.url, _note(made))
+
+
+def _note(made: NewInvitationResponse) -> str | None:
+    if made.mail_sent is None:
+        return None
+    if made.mail_sent:
+        return f"It was mailed to {made.email}."
+    return f"The mail to {made.email} could not be sent; the invitation is good all the same."
 
 
 def revoke_invitation(visitor: Visiting, organization_id: UUID, invitation_id: UUID) -> Response:
@@ -122,7 +133,9 @@ def set_default_access(
     return _back(visitor.principal.organization_id)
 
 
-def _page(visitor: Visitor, organization_id: UUID, new_link: str | None = None) -> Response:
+def _page(
+    visitor: Visitor, organization_id: UUID, new_link: str | None = None, mail_note: str | None = None
+) -> Response:
     platform, principal = visitor.platform, visitor.principal
     organization = workspaces.get_organization(platform, principal, organization_id)
     found = members.list_members(platform, principal, organization_id, ListQuery(limit=_SHOWN, offset=0)).items
@@ -143,6 +156,7 @@ def _page(visitor: Visitor, organization_id: UUID, new_link: str | None = None) 
             invite_action=f"{address}/invitations/-create" if may_manage else "",
             audit_log_url=f"{address}/audit-log" if may_manage else "",
             new_link=new_link,
+            mail_note=mail_note,
             workspaces=tuple(
                 WorkspacePart(
                     workspace.name,

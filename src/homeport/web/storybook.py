@@ -305,6 +305,7 @@ _MEMBERS_PAGE = MembersPage(
     "#",
     "#",
     "https://homeport.example/invitation?code=shown-this-once",
+    "The mail to dora@example.org could not be sent; the invitation is good all the same.",
     (WorkspacePart("fruit-shop", "viewer", "#", "#", ((_PERSON, "owner", "#"),)),),
 )
 
@@ -349,7 +350,7 @@ STORIES: dict[str, Page] = {
     "members": _MEMBERS_PAGE,
     "members-seen-by-a-member": replace(
         _MEMBERS_PAGE, members=(MemberRow(_MEMBER, "", ""),), invitations=(), invite_action="", audit_log_url="",
-        new_link=None, workspaces=(),
+        new_link=None, mail_note=None, workspaces=(),
     ),
     "audit-log": AuditLogPage(Frame("Audit log", NOW, _PERSON, (Crumb("People", "#"),)), (_ENTRY,), None, "#"),
     "audit-log-hostile": AuditLogPage(
