@@ -144,6 +144,8 @@ def test_runs_go_on_with_a_new_master_key(bakery: Workspace, own_server: Homepor
     run = bakery.run("show")
     assert run["status"] == "completed"
     assert '"token_length": 15' in bakery.text(run["id"])
+    entries = own_server.get(f"/organizations/{own_server.organization_id()}/audit-log")["items"]
+    assert "master_key.rotate" in [entry["action"] for entry in entries]
 
 
 def rotate(server: Homeport, exit_code: int) -> str:

@@ -1,5 +1,6 @@
 """Replace the master key. The data keys stay as they are, so nothing else has to be encrypted again."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from homeport.auth.encryption import check_fits, unwrap, wrap
@@ -7,6 +8,7 @@ from homeport.auth.master_keys import MasterKey, MasterKeys, Source
 from homeport.errors import SetupError
 from homeport.store import data_keys
 from homeport.store.database import Database
+from homeport.store.schema import Tx
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,9 @@ class Rotated:
     data_keys: int
 
 
-def rotate(database: Database, source: Source) -> Rotated:
+def rotate(
+    database: Database, source: Source, record: Callable[[Tx, str], None] = lambda tx, key_id: None
+) -> Rotated:
     """Put a new master key in force; the caller has the data folder for itself.
 
     1. keep the next key beside the current one
@@ -26,7 +30,8 @@ def rotate(database: Database, source: Source) -> Rotated:
     3. put it in the current one's place
 
     Cut short before 2 is committed, the current key is still the right one; after that, the next one is. A server
-    accepts both, and whoever comes next goes on with the key that is there.
+    accepts both, and whoever comes next goes on with the key that is there. `record` writes the change down in
+    that transaction; it gets the new key's fingerprint.
     """
     with database.read() as tx:
         in_use = data_keys.master_key_ids(tx)
@@ -35,14 +40,15 @@ def rotate(database: Database, source: Source) -> Rotated:
     new = source.begin_rotation()
     if new.id == keys.current.id:
         raise SetupError("The new master key is the one that is in force already; nothing was changed.")
-    count = _rewrap_all(database, MasterKeys(keys.current, new), new)
+    count = _rewrap_all(database, MasterKeys(keys.current, new), new, record)
     source.finish_rotation()
     return Rotated(keys.current.id, new.id, count)
 
 
-def _rewrap_all(database: Database, keys: MasterKeys, new: MasterKey) -> int:
+def _rewrap_all(database: Database, keys: MasterKeys, new: MasterKey, record: Callable[[Tx, str], None]) -> int:
     with database.write() as tx:
         old = [found for found in data_keys.lock_all(tx) if found.master_key_id != new.id]
         for found in old:
             data_keys.rewrap(tx, wrap(unwrap(found, keys), found.workspace_id, new))
+        record(tx, new.id)
     return len(old)

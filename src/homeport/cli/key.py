@@ -86,8 +86,10 @@ def rotate_master(
     """
     try:
         from homeport.auth import key_rotation, master_keys
+        from homeport.clock import SystemClock
         from homeport.config import load_settings
         from homeport.data_folder import lock
+        from homeport.operations import auditing
         from homeport.store.database import Database
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("homeport"):
@@ -107,7 +109,12 @@ def rotate_master(
         closing.callback(database.close)
         database.migrate()
         source = master_keys.source_of(settings.data_dir / "keys", settings.master_key_command)
-        rotated = key_rotation.rotate(database, source)
+        now = SystemClock().now()
+        rotated = key_rotation.rotate(
+            database,
+            source,
+            lambda tx, new: auditing.record_for_all(tx, auditing.Action.MASTER_KEY_ROTATE, new, now),
+        )
     _tell(rotated.old, rotated.new, rotated.data_keys, source.after_rotation)
 
 

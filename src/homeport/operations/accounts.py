@@ -100,7 +100,9 @@ def principal_on_server(platform: Platform, email: str) -> Principal:
 def rotate_signing_key(platform: Platform) -> str:
     """Sign access tokens with a new key; nobody is logged out. The answer is the key's id."""
     with platform.database.write() as tx:
-        return AccessTokens(platform.vault.master_key).rotate(tx, platform.clock.now()).id
+        key_id = AccessTokens(platform.vault.master_key).rotate(tx, platform.clock.now()).id
+        auditing.record_for_all(tx, Action.SIGNING_KEY_ROTATE, key_id, platform.clock.now())
+    return key_id
 
 
 def _organization(tx: Tx) -> organizations.Organization:

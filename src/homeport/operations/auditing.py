@@ -12,7 +12,7 @@ from homeport.contract.lists import ListQuery
 from homeport.contract.people import AuditEntryResponse
 from homeport.operations.paging import page_of
 from homeport.operations.platform import Platform
-from homeport.store import audit_log
+from homeport.store import audit_log, organizations
 from homeport.store.audit_log import Entry
 from homeport.store.schema import Tx
 
@@ -47,6 +47,8 @@ class Action(StrEnum):
     INVITATION_CREATE = "invitation.create"
     INVITATION_REVOKE = "invitation.revoke"
     VARIABLES_CHANGE = "variables.change"
+    MASTER_KEY_ROTATE = "master_key.rotate"
+    SIGNING_KEY_ROTATE = "signing_key.rotate"
     CONFIGURATION_DOWNLOAD = "configuration.download"
     """With all the secrets in it."""
 
@@ -82,6 +84,13 @@ def record_command(
     """Write down what somebody does with a command on the server's machine."""
     entry = Entry(organization_id, now, None, "on the server", "command", None, action.value, target, None, detail)
     audit_log.append(tx, entry)
+
+
+def record_for_all(tx: Tx, action: Action, target: str, now: datetime) -> None:
+    """Write down what a command on the server changed for the whole installation, in every organization's log."""
+    # in one order: two who wait for each other's organization would wait for ever
+    for organization_id in organizations.all_ids(tx):
+        record_command(tx, organization_id, action, target, now)
 
 
 def page(

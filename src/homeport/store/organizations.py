@@ -46,6 +46,10 @@ def lock(tx: Tx, organization_id: UUID) -> None:
     tx.execute(sa.select(table.c.id).where(table.c.id == organization_id).with_for_update(key_share=True))
 
 
+def all_ids(tx: Tx) -> list[UUID]:
+    return list(tx.execute(sa.select(table.c.id).order_by(table.c.id)).scalars())
+
+
 def first(tx: Tx) -> Organization | None:
     """The organization that the first start made, if there was one."""
     row = tx.execute(sa.select(*_columns).order_by(table.c.created_at).limit(1)).one_or_none()

@@ -101,7 +101,7 @@ def _page(visitor: Visitor, new_key: str | None = None, done: str | None = None)
     for workspace in page_queries.managed_workspaces(platform, principal):
         address = f"/w/{workspace.id}/keys"
         found = keys.list_workspace_keys(platform, visitor.at(workspace.organization_id), workspace.id).items
-        lists.append(_list(f"Keys of {workspace.name}", address, found, has_roles=True))
+        lists.append(_list(f"Keys of the workspace {workspace.name}", address, found, has_roles=True))
     has_password = accounts.has_password(platform, principal)
     found_organizations = workspaces.list_organizations(
         platform, principal, OrganizationsQuery(limit=100, offset=0)

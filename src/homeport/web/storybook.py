@@ -338,7 +338,7 @@ STORIES: dict[str, Page] = {
         Frame("Your account", NOW, _PERSON), False,
         (
             KeyList("Your keys", "/keys/-create", False, (KeyRow(_KEY, "/keys/1/-revoke"),)),
-            KeyList("Keys of fruit-shop", "/w/1/keys/-create", True, ()),
+            KeyList("Keys of the workspace fruit-shop", "/w/1/keys/-create", True, ()),
         ),
         "dlt_u_shown-this-once", None, (("Fruit shop", "#"),), (("GitHub", "/sign-in/github?next=/keys"),),
     ),
