@@ -217,3 +217,17 @@ def test_two_owners_who_demote_each_other_at_once_leave_one(doors: Doors) -> Non
         return True
 
     assert sorted(at_once(2, demote)) == [False, True]
+
+
+def test_of_two_who_take_one_address_at_once_one_gets_the_account(doors: Doors) -> None:
+    platform = doors.world.platform
+    codes = [_invite(doors), _invite(doors)]
+
+    def accept(number: int) -> bool:
+        try:
+            invitations.accept_as_new(platform, codes[number], "eve@homeport", "Eve", PASSWORD, None)
+        except Conflict:
+            return False
+        return True
+
+    assert sorted(at_once(2, accept)) == [False, True]

@@ -8,7 +8,9 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
+from homeport.errors import Conflict
 from homeport.store import passwords
 from homeport.store.schema import Moment, Tx, all_of, columns_of, metadata, one_or_none
 
@@ -94,10 +96,14 @@ def create_user(
     """A new person or service account, in no organization yet.
 
     An address that somebody typed is not proven: whoever has it may turn up one day and is not to find a stranger
-    in their account.
+    in their account. Of two who make an account of one address at once, the second gets `Conflict`.
     """
     user = User(uuid4(), email, name, kind)
-    tx.execute(users.insert().values(**user.__dict__, created_at=now, email_is_proven=email_is_proven))
+    try:
+        with tx.begin_nested():
+            tx.execute(users.insert().values(**user.__dict__, created_at=now, email_is_proven=email_is_proven))
+    except IntegrityError:
+        raise Conflict(f"There is an account of {email} already. Sign in to it instead.") from None
     return user
 
 
