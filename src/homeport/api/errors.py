@@ -1,6 +1,7 @@
 """From errors to answers: the only place where a `HomeportError` becomes a status (wire contract §3)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -10,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from homeport import errors
 from homeport.contract.base import ErrorBody
-from homeport.telemetry import events
+from homeport.telemetry import events, faults
 
 _STATUS_OF: dict[type[errors.HomeportError], int] = {
     errors.BadRequest: 400,
@@ -45,7 +46,7 @@ def install(app: FastAPI) -> None:
     def _malformed(_request: Request, error: RequestValidationError) -> JSONResponse:
         # 400, which every operation declares: an undeclared 422 would lose its code in the client. What was
         # sent is not repeated: it may hold a secret.
-        reasons = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        reasons = [f"{'.'.join(map(str, fault['loc']))}: {_reason(fault)}" for fault in error.errors()]
         return _response(400, "malformed_request", "The request is not of the form it must have.", reasons)
 
     @app.exception_handler(HTTPException)
@@ -54,6 +55,12 @@ def install(app: FastAPI) -> None:
         return _response(error.status_code, code, str(error.detail))
 
     app.add_middleware(_LastResort)
+
+
+def _reason(fault: Mapping[str, Any]) -> str:
+    if fault["type"] == "union_tag_invalid":  # the usual words repeat the tag that was sent
+        return f"This is none of {fault['ctx']['expected_tags']}"
+    return str(fault["msg"])
 
 
 class _LastResort:
@@ -76,8 +83,9 @@ class _LastResort:
         except Exception as error:
             if has_begun or scope["type"] != "http":
                 raise  # an answer that breaks off is all that can still be told
-            method, path = scope["method"], scope["path"]
-            events.emit(events.REQUEST_FAILED, method=method, path=path, error=repr(error), exc_info=error)
+            # the pattern, not the address: that may hold a token
+            route = getattr(scope.get("route"), "path", "?")
+            events.emit(events.REQUEST_FAILED, method=scope["method"], path=route, **faults.shown(error))
             answer = _response(500, "internal_error", "Homeport hit a fault of its own; its log has the details.")
             await answer(scope, receive, send)
 

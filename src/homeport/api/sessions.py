@@ -20,7 +20,7 @@ from homeport.contract.sessions import (
 from homeport.errors import HomeportError, Unavailable
 from homeport.operations import login, login_sessions
 from homeport.operations.login import Client
-from homeport.telemetry import events
+from homeport.telemetry import events, faults
 
 Answer = TypeVar("Answer")
 
@@ -74,5 +74,5 @@ def _or_later(ask: Callable[[], Answer]) -> Answer:
     except HomeportError:
         raise
     except Exception as fault:
-        events.emit(events.REQUEST_FAILED, method="POST", path="/auth/v1", error=repr(fault), exc_info=fault)
+        events.emit(events.REQUEST_FAILED, method="POST", path="/auth/v1", **faults.shown(fault))
         raise Unavailable from fault

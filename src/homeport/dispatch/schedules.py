@@ -15,7 +15,7 @@ from homeport.scheduling.triggers import TriggerKind, parse_trigger
 from homeport.store import job_triggers, jobs, run_starts, runs, ticks
 from homeport.store.database import Database
 from homeport.store.schema import Tx
-from homeport.telemetry import events
+from homeport.telemetry import events, faults
 
 _LONGEST_SLEEP_SECONDS = 5.0
 """Another server may have deployed, or the clock may have been set: look again after this at the latest."""
@@ -52,9 +52,7 @@ class FireSchedules:
             with self._database.write() as tx:
                 run = _fire(tx, due, now)
         except Exception as error:
-            events.emit(
-                events.SERVICE_FAILED, service=self.name, job=str(due.job_id), error=repr(error), exc_info=error
-            )
+            events.emit(events.SERVICE_FAILED, service=self.name, job=str(due.job_id), **faults.shown(error))
             return False
         if run is not None:
             events.emit(events.RUN_CREATED, run=str(run.id), trigger=run.trigger, number=run.number)

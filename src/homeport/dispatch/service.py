@@ -12,7 +12,7 @@ from typing import Protocol
 
 from homeport.bells import Bells
 from homeport.clock import Clock
-from homeport.telemetry import events
+from homeport.telemetry import events, faults
 
 AT_ONCE = 0.0
 _AFTER_FAILURE_SECONDS = 1.0
@@ -76,5 +76,5 @@ class Service:
         try:
             return self.duty.work(self._clock.now())
         except Exception as error:
-            events.emit(events.SERVICE_FAILED, service=self.duty.name, error=repr(error), exc_info=error)
+            events.emit(events.SERVICE_FAILED, service=self.duty.name, **faults.shown(error))
             return _AFTER_FAILURE_SECONDS

@@ -15,7 +15,7 @@ from homeport.scheduling.run_lifecycle import RunStatus
 from homeport.store import attempts, run_endings, runs
 from homeport.store.database import Database
 from homeport.store.run_endings import Ending
-from homeport.telemetry import events
+from homeport.telemetry import events, faults
 
 _LOOK_EVERY_SECONDS = 2.0
 _CLAIM_WITHIN = timedelta(seconds=5)
@@ -59,9 +59,7 @@ class WatchAttempts:
             try:
                 self._look_at(attempt, seen[attempt.id], now)
             except Exception as error:  # told, and looked at again: the other runs are watched over all the same
-                events.emit(
-                    events.SERVICE_FAILED, service=self.name, attempt=attempt.id, error=repr(error), exc_info=error
-                )
+                events.emit(events.SERVICE_FAILED, service=self.name, attempt=attempt.id, **faults.shown(error))
         self._clear_away({attempt.id for attempt in live})
         return _LOOK_EVERY_SECONDS
 

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from homeport import errors
-from homeport.telemetry import events
+from homeport.telemetry import events, faults
 from homeport.web import rendering
 from homeport.web.frame import Frame
 from homeport.web.visiting import Visiting, Visitor, platform_of
@@ -47,9 +47,8 @@ def answer(request: Request, error: Exception) -> Response:
     """The page for any error; the only place where the pages turn one into a status."""
     status, heading, message, reasons = _explained(error)
     if status == 500:
-        events.emit(
-            events.REQUEST_FAILED, method=request.method, path=request.url.path, error=repr(error), exc_info=error
-        )
+        route = getattr(request.scope.get("route"), "path", "?")
+        events.emit(events.REQUEST_FAILED, method=request.method, path=route, **faults.shown(error))
     visitor: Visitor | None = getattr(request.state, "visitor", None)
     frame = visitor.frame(heading) if visitor else Frame(heading, platform_of(request).clock.now())
     page = ErrorPage(frame, status, heading, message, reasons, _back_url(request))
