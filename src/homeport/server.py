@@ -19,6 +19,7 @@ from homeport import data_folder, web
 from homeport.api import errors as api_errors
 from homeport.api import routes
 from homeport.api.client_age import ClientAge
+from homeport.api.requests import BodyLimit
 from homeport.auth import encryption, master_keys, secrets
 from homeport.auth.encryption import ArchiveSealing
 from homeport.auth.principals import DataplaneTokens
@@ -191,6 +192,7 @@ def build_app(platform: Platform, readiness: dict[str, Callable[[], None]]) -> F
     app.state.platform = platform
     app.state.readiness = readiness
     api_errors.install(app)
+    app.add_middleware(BodyLimit)
     app.add_middleware(ClientAge)  # what is added last is outermost: every answer passes it
     routes.install(app)
     web.mount(app, platform)

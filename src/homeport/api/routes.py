@@ -13,6 +13,7 @@ from homeport.api import (
     downloads,
     health,
     people,
+    requests,
     runner,
     sessions,
     telemetry,
@@ -132,4 +133,11 @@ _PLAIN = ("/healthz", "/readyz")
 def install(app: FastAPI) -> None:
     for method, path, endpoint, status in ROUTES:
         responses = {} if path in _PLAIN else documented.answers_of(method, path)
-        app.add_api_route(path, endpoint, methods=[method], status_code=status, responses=responses)
+        app.router.add_api_route(
+            path,
+            endpoint,
+            methods=[method],
+            status_code=status,
+            responses=responses,
+            route_class_override=requests.ApiRoute,
+        )
