@@ -1,0 +1,83 @@
+"""Every operation keeps to the OpenAPI document, whatever it is asked with: Schemathesis makes the requests.
+
+Ids are mostly ones that are there and credentials ones that are let in: requests get past the first refusal.
+"""
+
+import os
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from homeport.api import routes
+from homeport.api.routes import ROUTES
+
+from ..furnished import Furnished
+from ..world import World
+
+EXAMPLES = int(os.environ.get("HOMEPORT_TEST_FUZZ_EXAMPLES", "0"))
+FEW = 8
+
+
+def _document() -> dict[str, Any]:
+    app = FastAPI(title="Homeport", version="0")
+    routes.install(app)
+    return app.openapi()
+
+
+SCHEMA = schemathesis.openapi.from_dict(_document())
+CHECKED = [
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture
+def backend() -> str:
+    return "sqlite"
+
+
+@pytest.fixture
+def furnished(world: World) -> Furnished:
+    return Furnished(world)
+
+
+@pytest.mark.timeout(3600 if EXAMPLES else 300)
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _, _ in ROUTES])
+def test_an_operation_keeps_to_the_document(furnished: Furnished, method: str, path: str) -> None:
+    operation = SCHEMA[path][method]
+    good = operation.as_strategy()
+    bad = operation.as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE)
+
+    @settings(
+        max_examples=EXAMPLES or FEW,
+        derandomize=not EXAMPLES,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=good | bad, is_there=st.integers(0, 9).map(bool))
+    def holds(case: schemathesis.Case, is_there: bool) -> None:
+        if is_there:
+            case.path_parameters = furnished.ids_of(method, path)
+        if path.endswith("/control"):
+            case.query = {"wait": 0}
+        bearer = furnished.bearer_of(method, path)
+        case.headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+        case.cookies = {}
+        response = case.call(app=furnished.app)
+        # the one that is not part of this version says so
+        assert response.status_code < 500
+        case.validate_response(response, checks=CHECKED)
+
+    holds()
