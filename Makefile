@@ -5,6 +5,7 @@
 #   make demo EXIT=1   the same, then stop and clean up
 #   make test          run every test
 #   make check         format, lint, types, imports: what must hold before a commit
+#   make conformance-newest   the conformance suite with the newest dlthub-client; reports, never fails
 #   make bench         measure, with the floor beside every number
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ UV := $(BIN)/uv
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH VIRTUAL_ENV
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test conformance-newest check format bench clean
 
 demo: $(UV)
 	@$(UV) sync --quiet --frozen --inexact --extra server --group demo
@@ -24,6 +25,9 @@ demo: $(UV)
 
 test: dev
 	@$(BIN)/python scripts/run_tests.py
+
+conformance-newest: dev
+	@$(BIN)/python scripts/newest_client.py
 
 check: dev
 	@$(BIN)/ruff format --check .
