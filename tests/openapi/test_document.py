@@ -76,7 +76,6 @@ def test_an_operation_keeps_to_the_document(furnished: Furnished, method: str, p
         case.headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
         case.cookies = {}
         response = case.call(app=furnished.app)
-        # the one that is not part of this version says so
         assert response.status_code < 500
         case.validate_response(response, checks=CHECKED)
 
