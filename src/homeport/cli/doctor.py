@@ -17,7 +17,7 @@ def doctor(
         str | None, typer.Option(help="The server's database, if it is not in the data folder.")
     ] = None,
 ) -> None:
-    """Look whether the audit log is as it was written. The server may go on running."""
+    """Check an installation: is the audit log as it was written? The server may go on running."""
     out = Console(highlight=False, soft_wrap=True)
     with open_platform(data_dir, database_url) as platform:
         from homeport.operations import auditing

@@ -12,7 +12,10 @@ from homeport.cli.user import open_platform
 from homeport.errors import BadRequest, SetupError
 
 key = typer.Typer(
-    name="key", add_completion=False, no_args_is_help=True, help="API keys, and the master key, on the server."
+    name="key",
+    add_completion=False,
+    no_args_is_help=True,
+    help="Make, list and revoke API keys; replace the master key. On the server's machine.",
 )
 
 DataDir = Annotated[Path | None, typer.Option(help="The server's data folder (default: ./homeport-data).")]

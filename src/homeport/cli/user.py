@@ -20,7 +20,12 @@ from homeport.errors import BadRequest, SetupError
 if TYPE_CHECKING:
     from homeport.operations.platform import Platform
 
-user = typer.Typer(name="user", add_completion=False, no_args_is_help=True, help="People, on the server.")
+user = typer.Typer(
+    name="user",
+    add_completion=False,
+    no_args_is_help=True,
+    help="Add people, set passwords, let somebody back in. On the server's machine.",
+)
 
 Email = Annotated[str, typer.Argument(help="E-mail of the person.")]
 DataDir = Annotated[Path | None, typer.Option(help="The server's data folder (default: ./homeport-data).")]
