@@ -28,7 +28,17 @@ from homeport.execution.engines.fake import FakeEngine
 from homeport.mail import mailer_of
 from homeport.operations import cancel_runs, deploy, first_start, run_attempts, start_runs, uploads
 from homeport.operations.platform import Platform
-from homeport.store import attempts, credentials, jobs, organizations, packages, people, runs, workspaces
+from homeport.store import (
+    attempts,
+    credentials,
+    jobs,
+    organizations,
+    packages,
+    people,
+    run_lists,
+    runs,
+    workspaces,
+)
 from homeport.store.blobs import Blobs
 from homeport.store.database import Database
 
@@ -186,10 +196,9 @@ class World:
 
     def runs_of(self, name: str) -> list[runs.Run]:
         """All runs of a job, oldest first."""
-        filters = runs.Filters(job_id=self.current(name).job.id)
+        filters = run_lists.Filters(job_id=self.current(name).job.id)
         with self.database.read() as tx:
-            found, _ = runs.page(tx, self.workspace.id, filters, limit=1000, offset=0, cap=1000)
-        return found[::-1]
+            return run_lists.newest(tx, self.workspace.id, filters, 1000)[::-1]
 
     def attempt(self, run: runs.Run) -> attempts.Attempt:
         """The latest attempt of a run."""

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from homeport.scheduling.run_lifecycle import TERMINAL, TRANSITIONS, EndCause, RunStatus, Transition
-from homeport.store import jobs, runs
+from homeport.store import jobs, run_lists, runs
 
 from ..builders import at_once, definition
 from ..conftest import NOW
@@ -108,23 +108,24 @@ def test_the_latest_run_of_each_job_is_found_in_one_query(world: World, run: run
 @pytest.mark.parametrize(
     ("filters", "numbers"),
     [
-        (runs.Filters(), [3, 2, 1]),
-        (runs.Filters(statuses=("cancelled",)), [2]),
-        (runs.Filters(statuses=("cancelled", "pending")), [3, 2, 1]),
-        (runs.Filters(number=3), [3]),
-        (runs.Filters(job_refs_left_out=("jobs.a",)), []),
+        (run_lists.Filters(), [3, 2, 1]),
+        (run_lists.Filters(statuses=("cancelled",)), [2]),
+        (run_lists.Filters(statuses=("cancelled", "pending")), [3, 2, 1]),
+        (run_lists.Filters(number=3), [3]),
+        (run_lists.Filters(job_refs_left_out=("jobs.a",)), []),
     ],
 )
 def test_a_list_of_runs_is_narrowed_and_newest_first(
-    world: World, run: runs.Run, filters: runs.Filters, numbers: list[int]
+    world: World, run: runs.Run, filters: run_lists.Filters, numbers: list[int]
 ) -> None:
     for _ in range(2):
         world.advance(seconds=1)
         world.start("a")
     with world.database.write() as tx:
-        second = runs.page(tx, world.workspace.id, runs.Filters(number=2), limit=1, offset=0, cap=9)[0][0]
+        [second] = run_lists.newest(tx, world.workspace.id, run_lists.Filters(number=2), 9)
         runs.apply(tx, second.id, TRANSITIONS["cancel_pending"], NOW)
-        found, total = runs.page(tx, world.workspace.id, filters, limit=10, offset=0, cap=100)
+        found = run_lists.newest(tx, world.workspace.id, filters, 10)
+        total = run_lists.count(tx, world.workspace.id, filters, cap=100)
     assert [item.number for item in found] == numbers
     assert total == len(numbers)
 
@@ -133,7 +134,8 @@ def test_totals_are_counted_up_to_the_cap(world: World, run: runs.Run) -> None:
     for _ in range(4):
         world.start("a")
     with world.database.read() as tx:
-        page, total = runs.page(tx, world.workspace.id, runs.Filters(), limit=2, offset=1, cap=3)
+        page = run_lists.newest(tx, world.workspace.id, run_lists.Filters(), 2, 1)
+        total = run_lists.count(tx, world.workspace.id, run_lists.Filters(), cap=3)
     assert (len(page), total) == (2, 3)
 
 

@@ -18,8 +18,19 @@ from homeport.logs import reading
 from homeport.operations.platform import Platform
 from homeport.scheduling.freshness import parse_freshness
 from homeport.scheduling.triggers import TriggerKind, parse_trigger
-from homeport.store import attempts, job_triggers, jobs, packages, people, runs, workspaces
+from homeport.store import (
+    attempts,
+    job_lists,
+    job_triggers,
+    jobs,
+    packages,
+    people,
+    run_lists,
+    runs,
+    workspaces,
+)
 from homeport.store.jobs import CurrentJob, JobVersion
+from homeport.store.listing import Start
 from homeport.store.packages import Package
 from homeport.store.runs import Run
 from homeport.store.schema import Tx
@@ -186,7 +197,7 @@ def workspace(platform: Platform, principal: Principal, workspace_id: UUID) -> W
         found = workspace_for(tx, principal, workspace_id, Permission.READ)
         live, live_total = _jobs(tx, workspace_id, is_archived=False, limit=MAX_LIVE_JOBS)
         archived, archived_total = _jobs(tx, workspace_id, is_archived=True, limit=MAX_ARCHIVED_JOBS)
-        recent, _ = runs.page(tx, workspace_id, runs.Filters(), limit=RECENT_RUNS, offset=0, cap=1)
+        recent = run_lists.newest(tx, workspace_id, run_lists.Filters(), RECENT_RUNS)
         return WorkspaceSeen(
             workspace=found,
             live=live,
@@ -204,9 +215,9 @@ def job(platform: Platform, principal: Principal, workspace_id: UUID, name: str,
     with platform.database.read() as tx:
         found = workspace_for(tx, principal, workspace_id, Permission.READ)
         current = _job(tx, workspace_id, name)
-        filters, offset = runs.Filters(job_id=current.job.id), (page - 1) * RUNS_OF_A_JOB
+        filters, offset = run_lists.Filters(job_id=current.job.id), (page - 1) * RUNS_OF_A_JOB
         # one more than is shown tells whether there are older ones; counting all would cost more every day
-        shown, _ = runs.page(tx, workspace_id, filters, limit=RUNS_OF_A_JOB + 1, offset=offset, cap=1)
+        shown = run_lists.newest(tx, workspace_id, filters, RUNS_OF_A_JOB + 1, offset)
         others = jobs.all_current(tx, workspace_id)
         author = current.version.created_by
         return JobDetails(
@@ -265,8 +276,8 @@ def pipeline(platform: Platform, principal: Principal, workspace_id: UUID, name:
             raise NotFound(f"No job of this workspace loads a pipeline named {name!r}.")
         latest: list[Run] = []
         for current in loading:
-            filters = runs.Filters(job_id=current.job.id)
-            latest += runs.page(tx, workspace_id, filters, limit=RUNS_OF_A_JOB, offset=0, cap=1)[0]
+            filters = run_lists.Filters(job_id=current.job.id)
+            latest += run_lists.newest(tx, workspace_id, filters, RUNS_OF_A_JOB)
         latest.sort(key=lambda item: (item.created_at, item.number), reverse=True)
         return PipelineDetails(found, _jobs_seen(tx, loading), _seen(tx, latest[:RUNS_OF_A_JOB]))
 
@@ -308,10 +319,10 @@ def _job(tx: Tx, workspace_id: UUID, name: str) -> CurrentJob:
 
 
 def _jobs(tx: Tx, workspace_id: UUID, *, is_archived: bool, limit: int) -> tuple[list[JobSeen], int]:
-    found, total = jobs.page(
-        tx, workspace_id, ref=None, is_archived=is_archived, limit=limit, offset=0, cap=10 * limit
-    )
-    return _jobs_seen(tx, found), total
+    filters = job_lists.Filters(is_archived=is_archived)
+    found = job_lists.find(tx, workspace_id, filters, job_lists.complete(()), Start(), limit)
+    total = job_lists.count(tx, workspace_id, filters, cap=10 * limit)
+    return _jobs_seen(tx, [current for current, _ in found]), total
 
 
 def _jobs_seen(tx: Tx, found: Sequence[CurrentJob]) -> list[JobSeen]:

@@ -16,7 +16,6 @@ from homeport.store.schema import (
     all_of,
     as_record,
     columns_of,
-    count_up_to,
     metadata,
 )
 
@@ -185,28 +184,6 @@ def all_current(tx: Tx, workspace_id: UUID) -> list[CurrentJob]:
     """Every job of a workspace, archived ones included, oldest first."""
     query = _current.where(table.c.workspace_id == workspace_id).order_by(table.c.created_at, table.c.job_ref)
     return [_as_current(row) for row in tx.execute(query)]
-
-
-def page(
-    tx: Tx,
-    workspace_id: UUID,
-    *,
-    ref: str | None,
-    is_archived: bool | None,
-    limit: int,
-    offset: int,
-    cap: int,
-) -> tuple[list[CurrentJob], int]:
-    """Jobs, the one that ran last first; those that never ran by age, newest first."""
-    query = _current.where(table.c.workspace_id == workspace_id)
-    if ref is not None:
-        query = query.where(table.c.job_ref == ref)
-    if is_archived is not None:
-        query = query.where(table.c.archived_at.is_not(None) if is_archived else table.c.archived_at.is_(None))
-    # `updated_at` moves with every run of the job: one index answers this order however many runs there are
-    ordered = query.order_by(table.c.updated_at.desc(), table.c.job_ref)
-    rows = [_as_current(row) for row in tx.execute(ordered.limit(limit).offset(offset))]
-    return rows, count_up_to(tx, query, cap)
 
 
 def version(tx: Tx, version_id: UUID) -> JobVersion:

@@ -68,6 +68,11 @@ def find(
     return [(by_id[run_id], values) for run_id, values in found]
 
 
+def newest(tx: Tx, workspace_id: UUID, filters: Filters, limit: int, offset: int = 0) -> list[runs.Run]:
+    """Runs in the usual order."""
+    return [run for run, _ in find(tx, workspace_id, filters, USUAL, Start(offset=offset), limit)]
+
+
 def count(tx: Tx, workspace_id: UUID, filters: Filters, cap: int) -> int:
     return listing.count(tx, _run, _branches(tx, workspace_id, filters), cap)
 

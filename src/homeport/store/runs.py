@@ -20,7 +20,6 @@ from homeport.store.schema import (
     all_of,
     changed,
     columns_of,
-    count_up_to,
     metadata,
     one_or_none,
 )
@@ -163,39 +162,6 @@ def lock(tx: Tx, run_id: UUID) -> Run:
 def by_ids(tx: Tx, workspace_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Run]:
     query = sa.select(*_columns).where(table.c.workspace_id == workspace_id, table.c.id.in_(ids))
     return {run.id: run for run in all_of(tx, Run, query)}
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What a list of runs is narrowed to; an empty tuple or none means: all."""
-
-    statuses: tuple[str, ...] = ()
-    number: int | None = None
-    job_id: UUID | None = None
-    previous_run_id: UUID | None = None
-    job_refs_left_out: tuple[str, ...] = ()
-
-
-def page(
-    tx: Tx, workspace_id: UUID, filters: Filters, *, limit: int, offset: int, cap: int
-) -> tuple[list[Run], int]:
-    """Runs of a workspace, newest first."""
-    query = sa.select(*_columns).where(table.c.workspace_id == workspace_id)
-    if filters.statuses:
-        query = query.where(table.c.status.in_(filters.statuses))
-    if filters.number is not None:
-        query = query.where(table.c.number == filters.number)
-    if filters.job_id is not None:
-        query = query.where(table.c.job_id == filters.job_id)
-    if filters.previous_run_id is not None:
-        query = query.where(table.c.previous_run_id == filters.previous_run_id)
-    if filters.job_refs_left_out:
-        left_out = sa.select(jobs.table.c.id).where(
-            jobs.table.c.workspace_id == workspace_id, jobs.table.c.job_ref.in_(filters.job_refs_left_out)
-        )
-        query = query.where(table.c.job_id.not_in(left_out))
-    ordered = query.order_by(table.c.created_at.desc(), table.c.number.desc())
-    return all_of(tx, Run, ordered.limit(limit).offset(offset)), count_up_to(tx, query, cap)
 
 
 def latest_of(tx: Tx, job_ids: Collection[UUID]) -> dict[UUID, Run]:
