@@ -1,11 +1,13 @@
 """A scheduled moment is in the ledger once, and a trigger is moved on once."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from homeport.store import job_triggers, ticks
+from homeport.store.listing import Start
 
 from ..builders import at_once, definition
 from ..conftest import NOW
@@ -20,19 +22,38 @@ def job_id(world: World) -> UUID:
     return world.current("a").job.id
 
 
+def tick(world: World, job_id: UUID, moment: datetime = NOW, **columns: Any) -> ticks.Tick:
+    values = {
+        "job_id": job_id,
+        "workspace_id": world.workspace.id,
+        "trigger": HOURLY,
+        "moment": moment,
+        "last_moment": moment,
+        "moments": 1,
+        "outcome": "triggered",
+        "reasons": [],
+        "inputs": {},
+        "run_id": None,
+        "decided_by": "clock",
+        "first_decided_at": NOW,
+        "decided_at": NOW,
+    }
+    return ticks.Tick(**{**values, **columns})
+
+
 def test_of_many_who_record_a_moment_one_does(world: World, job_id: UUID) -> None:
     def record(_number: int) -> bool:
         with world.database.write() as tx:
-            return ticks.record(tx, job_id, HOURLY, NOW, "triggered", [], None, NOW)
+            return ticks.record(tx, tick(world, job_id))
 
     assert sorted(at_once(4, record)) == [False, False, False, True]
 
 
 def test_a_second_record_spoils_nothing_of_its_transaction(world: World, job_id: UUID) -> None:
     with world.database.write() as tx:
-        assert ticks.record(tx, job_id, HOURLY, NOW, "triggered", [], None, NOW)
-        assert not ticks.record(tx, job_id, HOURLY, NOW, "skipped_paused", ["paused"], None, NOW)
-        assert ticks.record(tx, job_id, HOURLY, NOW + timedelta(microseconds=1), "triggered", [], None, NOW)
+        assert ticks.record(tx, tick(world, job_id))
+        assert not ticks.record(tx, tick(world, job_id, outcome="skipped_paused"))
+        assert ticks.record(tx, tick(world, job_id, NOW + timedelta(microseconds=1)))
         assert ticks.exists(tx, job_id, HOURLY, NOW)
     with world.database.read() as tx:
         assert ticks.exists(tx, job_id, HOURLY, NOW)
@@ -69,3 +90,50 @@ def test_archived_jobs_are_fired_by_nothing(world: World, job_id: UUID) -> None:
         assert job_triggers.jobs_fired_by(tx, world.workspace.id, "manual:jobs.a") == []
         [fired] = job_triggers.jobs_fired_by(tx, world.workspace.id, "job.success:jobs.b2")
     assert fired == world.current("b").job.id
+
+
+def test_a_range_answers_for_each_of_its_moments(world: World, job_id: UUID) -> None:
+    with world.database.write() as tx:
+        ticks.record(tx, tick(world, job_id, NOW, last_moment=NOW + timedelta(hours=5), outcome="covered"))
+        ticks.record(tx, tick(world, job_id, NOW + timedelta(hours=6)))
+        found = [ticks.at(tx, job_id, HOURLY, NOW + timedelta(hours=n)) for n in range(-1, 8)]
+    assert [row and row.outcome for row in found] == [None, *["covered"] * 6, "triggered", None]
+
+
+def test_a_trigger_has_one_moment_that_waits(world: World, job_id: UUID) -> None:
+    def record(number: int) -> bool:
+        with world.database.write() as tx:
+            moment = NOW + timedelta(hours=number)
+            return ticks.record(tx, tick(world, job_id, moment, outcome="deferred"))
+
+    assert sorted(at_once(4, record)) == [False, False, False, True]
+
+
+def test_a_moment_that_waits_ends_once(world: World, job_id: UUID) -> None:
+    waiting = tick(world, job_id, outcome="deferred")
+    with world.database.write() as tx:
+        ticks.record(tx, waiting)
+
+    def end(number: int) -> bool:
+        with world.database.write() as tx:
+            return ticks.decide_open(tx, waiting, NOW, outcome=f"skipped_{number}")
+
+    assert sorted(at_once(4, end)) == [False, False, False, True]
+
+
+def test_the_list_is_narrowed_and_goes_on_where_a_page_ended(world: World, job_id: UUID) -> None:
+    with world.database.write() as tx:
+        for hour in range(6):
+            outcome = "covered" if hour % 2 else "triggered"
+            ticks.record(tx, tick(world, job_id, NOW + timedelta(hours=hour), outcome=outcome))
+        filters = ticks.Filters(
+            job_id, ["covered", "triggered"], NOW + timedelta(hours=1), NOW + timedelta(hours=5)
+        )
+        first = ticks.find(tx, world.workspace.id, filters, Start(), 3)
+        rest = ticks.find(tx, world.workspace.id, filters, Start(after=first[-1][1]), 3)
+        covered = ticks.Filters(outcomes=["covered"])
+        assert ticks.count(tx, world.workspace.id, filters, 100) == 4
+        assert [row.moment for row, _ in ticks.find(tx, world.workspace.id, covered, Start(), 9)] == [
+            NOW + timedelta(hours=hour) for hour in (5, 3, 1)
+        ]
+    assert [row.moment - NOW for row, _ in first + rest] == [timedelta(hours=hour) for hour in (4, 3, 2, 1)]

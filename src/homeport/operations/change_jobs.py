@@ -14,7 +14,8 @@ from homeport.errors import BadRequest, Conflict, NotFound
 from homeport.operations import answers, auditing, job_schedules
 from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
-from homeport.store import job_triggers, jobs, workspaces
+from homeport.scheduling.start_decision import TriggerStatus
+from homeport.store import job_triggers, jobs, ticks, workspaces
 from homeport.store.schema import Tx
 from homeport.telemetry import events
 
@@ -118,16 +119,20 @@ def _paused(tx: Tx, current: jobs.CurrentJob, now: datetime) -> jobs.Job:
     return replace(job, paused_at=now, updated_at=now)
 
 
-def _resumed(_tx: Tx, current: jobs.CurrentJob, now: datetime) -> jobs.Job:
+def _resumed(tx: Tx, current: jobs.CurrentJob, now: datetime) -> jobs.Job:
     job = current.job
-    return job if job.paused_at is None else replace(job, paused_at=None, updated_at=now)
+    if job.paused_at is None:
+        return job
+    # upstreams may have completed meanwhile, and the pause kept their completion from starting what waits
+    ticks.look_again(tx, job.workspace_id, now, job.id)
+    return replace(job, paused_at=None, updated_at=now)
 
 
 def _archived(tx: Tx, current: jobs.CurrentJob, now: datetime) -> jobs.Job:
     job = current.job
     if job.archived_at is not None:
         return job
-    job_schedules.take_down(tx, job)
+    job_schedules.take_down(tx, job, now, TriggerStatus.SKIPPED_JOB_ARCHIVED)
     return replace(job, archived_at=now, paused_at=None, updated_at=now)
 
 
@@ -136,6 +141,7 @@ def _unarchived(tx: Tx, current: jobs.CurrentJob, now: datetime) -> jobs.Job:
     if job.archived_at is None:
         return job
     job_schedules.set_up(tx, current, now)
+    ticks.look_again(tx, job.workspace_id, now)  # of jobs that have this one upstream
     return replace(job, archived_at=None, updated_at=now)
 
 

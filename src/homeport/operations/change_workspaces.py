@@ -13,6 +13,7 @@ from homeport.operations import answers, auditing, job_schedules
 from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
 from homeport.scheduling.run_lifecycle import ACTIVE
+from homeport.scheduling.start_decision import TriggerStatus
 from homeport.store import jobs, run_lists, workspaces
 from homeport.store.schema import Tx
 from homeport.store.workspaces import Workspace
@@ -55,7 +56,7 @@ def archive(platform: Platform, principal: Principal, workspace_id: UUID, base_u
             jobs.lock(tx, current.job.id)
         _refuse_while_active(tx, before)
         for current in live:
-            job_schedules.take_down(tx, current.job)
+            job_schedules.take_down(tx, current.job, now, TriggerStatus.SKIPPED_WORKSPACE_ARCHIVED)
         workspaces.change(tx, workspace_id, now, archived_at=now)
         _record(tx, principal, before, now, archived=True)
         answer = _answer(tx, principal, workspace_id, base_url)

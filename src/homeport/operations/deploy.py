@@ -24,7 +24,8 @@ from homeport.operations import answers, auditing, job_schedules, manifest_check
 from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
 from homeport.scheduling.reconciliation import Change, DeployedJob, JobDeployOutcome, WantedJob, reconcile
-from homeport.store import job_triggers, jobs, packages, workspaces
+from homeport.scheduling.start_decision import TriggerStatus
+from homeport.store import job_triggers, jobs, packages, ticks, workspaces
 from homeport.store.schema import Tx
 from homeport.telemetry import events
 
@@ -130,6 +131,8 @@ def _reconcile(context: _Deploy, wanted: list[Definition]) -> JobsDeployReceipt:
     for change in changes:
         row = _apply(context, change, there.get(change.job_ref), definitions.get(change.job_ref))
         (receipt.skipped if row.outcome == "unchanged" else receipt.succeeded).append(row)
+    # what waits may wait for nothing now: triggers and upstreams have changed
+    ticks.look_again(context.tx, context.workspace_id, context.now)
     return receipt
 
 
@@ -215,7 +218,7 @@ def _update(context: _Deploy, change: Change, before: jobs.CurrentJob, definitio
 def _archive(context: _Deploy, before: jobs.CurrentJob) -> jobs.CurrentJob:
     job = replace(before.job, archived_at=context.now, paused_at=None, updated_at=context.now)
     jobs.save(context.tx, job, archived_at=job.archived_at, paused_at=None, updated_at=job.updated_at)
-    job_schedules.take_down(context.tx, job)
+    job_schedules.take_down(context.tx, job, context.now, TriggerStatus.SKIPPED_JOB_ARCHIVED)
     return jobs.CurrentJob(job, before.version)
 
 

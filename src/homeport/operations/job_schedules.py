@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from homeport.scheduling.intervals import next_tick_within
+from homeport.scheduling.start_decision import TriggerStatus
+from homeport.scheduling.tick_outcomes import DecidedBy
 from homeport.scheduling.triggers import Trigger, TriggerKind, parse_trigger
 from homeport.store import job_triggers, jobs, run_starts, ticks
 from homeport.store.schema import Tx
@@ -23,9 +25,12 @@ def set_up(tx: Tx, current: jobs.CurrentJob, now: datetime, kept: Mapping[str, d
     job_triggers.replace(tx, current.job, next_at)
 
 
-def take_down(tx: Tx, job: jobs.Job) -> None:
-    """From now on nothing fires the job."""
+def take_down(tx: Tx, job: jobs.Job, now: datetime, status: TriggerStatus) -> None:
+    """From now on nothing fires the job, and a tick of it that waits ends with `status`."""
     job_triggers.replace(tx, job, {})
+    what = job.job_ref if status is TriggerStatus.SKIPPED_JOB_ARCHIVED else "the workspace"
+    reason = f"{what} was archived while this tick waited"
+    ticks.end_open(tx, job.id, str(status), reason, DecidedBy.CHANGE, now)
 
 
 def _first_moment(tx: Tx, current: jobs.CurrentJob, trigger: Trigger, now: datetime) -> datetime | None:

@@ -97,6 +97,19 @@ def _stale_by_the_clock(name: str, upstream: Upstream, completed_until: datetime
     return None
 
 
+def wanted_until(upstream: Upstream, now: datetime) -> datetime | None:
+    """How far an upstream must have completed to be fresh: up to this tick, or later than this for a period.
+
+    None when any completion will do, or nothing would.
+    """
+    trigger = parse_trigger(upstream.default_trigger) if upstream.default_trigger else None
+    if trigger is None or not trigger.is_recurring:
+        return None
+    return (
+        latest_tick(trigger, now, upstream.zone) if trigger.kind is TriggerKind.SCHEDULE else now - trigger.period
+    )
+
+
 def direct_downstream(job_ref: str, freshness_by_job: Mapping[str, Iterable[str]]) -> list[str]:
     """The jobs that name `job_ref` in their freshness, in the mapping's order; never `job_ref` itself."""
     constraints = {f"{kind}:{job_ref}" for kind in FreshnessKind}

@@ -107,6 +107,17 @@ def decide_start(facts: StartFacts, request: StartRequest) -> Start | Decline:
     barred = _archived(facts) or _not_served(facts) or _paused(facts, request)
     if barred is not None:
         return barred
+    interval, refresh = window_of(facts, request)
+    if interval is None:
+        return _out_of_interval(facts)
+    held_back = (
+        _already_covered(facts, request, interval) or _at_limit(facts) or _waiting(facts, request)
+    ) or _stale(facts, request)
+    return held_back or Start(interval, refresh)
+
+
+def window_of(facts: StartFacts, request: StartRequest) -> tuple[Interval | None, Refresh]:
+    """The window that a run would have, none outside of the declared interval, and whether it is a refresh."""
     refresh = resolve_refresh(
         facts.job_ref,
         facts.refresh_propagation,
@@ -114,20 +125,14 @@ def decide_start(facts: StartFacts, request: StartRequest) -> Start | Decline:
         is_pending=facts.refresh_pending,
         is_first_run=not facts.has_completed,
     )
-    interval = run_interval(
+    return run_interval(
         request.trigger,
         request.now,
         previous_end=facts.completed_until,
         zone=facts.zone,
         declared=facts.declared_interval,
         is_refresh=refresh.is_refresh,
-    )
-    if interval is None:
-        return _out_of_interval(facts)
-    held_back = (
-        _already_covered(facts, request, interval) or _at_limit(facts) or _waiting(facts, request)
-    ) or _stale(facts, request)
-    return held_back or Start(interval, refresh)
+    ), refresh
 
 
 def _archived(facts: StartFacts) -> Decline | None:

@@ -1,4 +1,5 @@
-"""Ending a run: the one transaction in which it is finished, its job's window moves on and follow-ups start.
+"""Ending a run: the one transaction in which it is finished, its job's window moves on, and what comes after it
+starts: ticks that waited for it, and follow-ups.
 
 Completion is all or nothing: a server that dies in the middle leaves a run that is not over yet, and its runner
 reports again.
@@ -14,7 +15,7 @@ from homeport.scheduling.follow_ups import event_of, follow_ups
 from homeport.scheduling.refresh import RefreshPropagation
 from homeport.scheduling.run_lifecycle import RunStatus, Transition
 from homeport.scheduling.triggers import parse_trigger
-from homeport.store import attempts, job_triggers, jobs, run_starts, runs
+from homeport.store import attempts, job_triggers, jobs, run_starts, runs, tick_decisions, workspaces
 from homeport.store.schema import Tx
 from homeport.telemetry import events
 
@@ -34,7 +35,7 @@ class Ended:
 
     run: runs.Run
     started: list[runs.Run] = field(default_factory=list)
-    """Follow-ups that now wait to be started."""
+    """Ticks that waited for it, and follow-ups: pending runs now."""
     not_started: dict[str, list[str]] = field(default_factory=dict)
     """Job ref to the reasons why its follow-up was declined."""
 
@@ -48,10 +49,20 @@ def end(tx: Tx, run_id: UUID, ending: Ending, now: datetime) -> Ended | None:
     run = runs.get(tx, run_id)
     assert run is not None
     version = jobs.version(tx, run.job_version_id)
+    let_through: list[runs.Run] = []
     if run.status == RunStatus.COMPLETED:
+        workspaces.lock(tx, run.workspace_id)  # nobody starts to wait for this run while it completes
         _move_window(tx, run, version)
+        # before follow-ups: of a job that has both, the tick is the one that has the data's window
+        let_through = _decide_waiting_ticks(tx, run, version, now)
     started, not_started = _start_follow_ups(tx, run, version, now)
-    return Ended(run, started, not_started)
+    return Ended(run, [*let_through, *started], not_started)
+
+
+def _decide_waiting_ticks(tx: Tx, run: runs.Run, version: jobs.JobVersion, now: datetime) -> list[runs.Run]:
+    """Runs of the scheduled ticks that waited for this job, and for nothing else."""
+    decided = tick_decisions.decide_waiting(tx, run, str(version.definition["job_ref"]), now)
+    return [tick.run for tick in decided if tick.run is not None]
 
 
 def _move_window(tx: Tx, run: runs.Run, version: jobs.JobVersion) -> None:

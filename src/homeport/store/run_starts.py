@@ -64,10 +64,30 @@ class WouldStart:
     """A dry decision that found nothing in the way."""
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What became of a start, and what that was decided from."""
+
+    outcome: "runs.Run | Declined | WouldStart"
+    facts: StartFacts
+    request: StartRequest
+
+
 def start(tx: Tx, asked: Asked) -> runs.Run | Declined | WouldStart:
     """A pending run, or why there is none."""
+    return decide(tx, asked).outcome
+
+
+def decide(tx: Tx, asked: Asked) -> Decided:
+    """As `start`, with the facts that the answer rests on."""
     current = jobs.lock(tx, asked.job_id)
-    decision = decide_start(facts_of(tx, current), _request(asked))
+    facts, request = facts_of(tx, current), _request(asked)
+    return Decided(_carry_out(tx, asked, current, decide_start(facts, request)), facts, request)
+
+
+def _carry_out(
+    tx: Tx, asked: Asked, current: jobs.CurrentJob, decision: Start | Decline
+) -> runs.Run | Declined | WouldStart:
     if isinstance(decision, Decline):
         return Declined(str(decision.status), list(decision.reasons))
     profile = asked.profile or current.version.profile

@@ -1,15 +1,31 @@
 """The ledger of scheduled moments: each is there once, under (job, trigger, moment), with what became of it.
 
-Two schedulers may try; the primary key lets one of them in.
+A row stands for one moment, or for a range of moments that were decided together (`moment` to `last_moment`): what
+passed while no server ran is one row, however much it was. Rows of a trigger do not overlap. A row ends by exactly
+one outcome; `deferred` is the only one that is left again, and a trigger has at most one such row.
+Two schedulers may try; the keys let one of them in.
+
+Room for more, without a rebuild of this table: what is loaded per window (parallel windows, backfill) is a table
+of its own under (job, window), which a row points at through its run; a job that catches up tick by tick writes a
+row per moment instead of a range; pools and priorities order rows that are open, by columns of their own beside
+`look_again_at`. New reasons to wait are new texts in `reasons` and `inputs`, new ends are new values of `outcome`.
 """
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from homeport.store.schema import Json, Moment, Tx, metadata
+from homeport.scheduling.tick_outcomes import DEFERRED
+from homeport.store import listing
+from homeport.store.listing import Condition, Key, Start
+from homeport.store.schema import Json, Moment, Tx, all_of, changed, columns_of, metadata, one_or_none
+
+_IS_OPEN = sa.text(f"outcome = '{DEFERRED}'")
 
 table = sa.Table(
     "ticks",
@@ -21,46 +37,235 @@ table = sa.Table(
     sa.Column("reasons", Json, nullable=False),
     sa.Column("run_id", sa.Uuid, sa.ForeignKey("runs.id")),
     sa.Column("decided_at", Moment, nullable=False),
+    sa.Column("workspace_id", sa.Uuid, sa.ForeignKey("workspaces.id"), nullable=False),
+    sa.Column("last_moment", Moment, nullable=False),
+    # none: more than are counted
+    sa.Column("moments", sa.Integer),
+    sa.Column("inputs", Json, nullable=False),
+    sa.Column("decided_by", sa.String(20), nullable=False),
+    sa.Column("first_decided_at", Moment, nullable=False),
+    # an open row that the scheduler is to decide again: something but a completed upstream has changed
+    sa.Column("look_again_at", Moment),
+    sa.CheckConstraint("last_moment >= moment", name="range"),
+    sa.Index(
+        "uq_ticks_open",
+        "workspace_id",
+        "job_id",
+        "trigger",
+        unique=True,
+        postgresql_where=_IS_OPEN,
+        sqlite_where=_IS_OPEN,
+    ),
+    sa.Index("ix_ticks_look_again", "look_again_at"),
+    sa.Index("ix_ticks_workspace", "workspace_id", "last_moment", "job_id", "trigger"),
+    sa.Index("ix_ticks_outcome", "workspace_id", "outcome", "last_moment", "job_id", "trigger"),
+    sa.Index("ix_ticks_job", "job_id", "last_moment", "trigger"),
 )
 
 
-def record(
-    tx: Tx,
-    job_id: UUID,
-    trigger: str,
-    moment: datetime,
-    outcome: str,
-    reasons: list[str],
-    run_id: UUID | None,
-    now: datetime,
-) -> bool:
-    """Record what became of a moment; false when that was recorded before."""
+@dataclass(frozen=True)
+class Tick:
+    """A row of the ledger."""
+
+    job_id: UUID
+    workspace_id: UUID
+    trigger: str
+    moment: datetime
+    last_moment: datetime
+    """Of the range that the row stands for; `moment` itself when it is one."""
+    moments: int | None
+    """How many; none when they were too many to count."""
+    outcome: str
+    reasons: list[str]
+    """Sentences for people; empty when a run was started as planned."""
+    inputs: dict[str, Any]
+    """What the decision was made from (`scheduling/tick_inputs.py`); empty for rows of older versions."""
+    run_id: UUID | None
+    """The run that it started, or that covers it."""
+    decided_by: str
+    first_decided_at: datetime
+    """Earlier than `decided_at` for a tick that waited."""
+    decided_at: datetime
+
+
+_columns = columns_of(Tick, table)
+
+
+def record(tx: Tx, tick: Tick) -> bool:
+    """Write what became of a moment or range; false when that was recorded before."""
     try:
         with tx.begin_nested():
-            tx.execute(
-                table.insert().values(
-                    job_id=job_id,
-                    trigger=trigger,
-                    moment=moment,
-                    outcome=outcome,
-                    reasons=reasons,
-                    run_id=run_id,
-                    decided_at=now,
-                )
-            )
+            tx.execute(table.insert().values(tick.__dict__))
     except IntegrityError:
         return False
     return True
 
 
-def exists(tx: Tx, job_id: UUID, trigger: str, moment: datetime) -> bool:
-    query = sa.select(table.c.outcome).where(
-        table.c.job_id == job_id, table.c.trigger == trigger, table.c.moment == moment
+def decide_open(tx: Tx, tick: Tick, now: datetime, **columns: Any) -> bool:
+    """Write a further decision on an open row, which may end it; false when it is open no more."""
+    values = {"decided_at": now, "look_again_at": None, **columns}
+    return changed(tx, table.update().where(*_is(tick), table.c.outcome == DEFERRED).values(**values))
+
+
+def end_open(tx: Tx, job_id: UUID, outcome: str, reason: str, decided_by: str, now: datetime) -> None:
+    """End what waits of a job, because it is not to start any more."""
+    tx.execute(
+        table.update()
+        .where(table.c.job_id == job_id, table.c.outcome == DEFERRED)
+        .values(outcome=outcome, reasons=[reason], decided_by=decided_by, decided_at=now, look_again_at=None)
     )
-    return tx.execute(query).one_or_none() is not None
+
+
+def look_again(tx: Tx, workspace_id: UUID, now: datetime, job_id: UUID | None = None) -> None:
+    """Have the scheduler decide again what waits: of a job, or of the whole workspace."""
+    condition = [] if job_id is None else [table.c.job_id == job_id]
+    tx.execute(
+        table.update()
+        .where(table.c.workspace_id == workspace_id, table.c.outcome == DEFERRED, *condition)
+        .values(look_again_at=now)
+    )
+
+
+def to_look_at(tx: Tx, now: datetime, limit: int) -> list[Tick]:
+    """Open rows that were marked with `look_again`, the longest waiting first."""
+    query = (
+        sa.select(*_columns)
+        .where(table.c.look_again_at <= now, table.c.outcome == DEFERRED)
+        .order_by(table.c.look_again_at, table.c.moment)
+        .limit(limit)
+    )
+    return all_of(tx, Tick, query)
+
+
+def open_in(tx: Tx, workspace_id: UUID) -> list[Tick]:
+    """What waits in a workspace: at most one row for each timed trigger."""
+    query = sa.select(*_columns).where(table.c.workspace_id == workspace_id, table.c.outcome == DEFERRED)
+    return all_of(tx, Tick, query.order_by(table.c.moment, table.c.job_id, table.c.trigger))
+
+
+def open_of(tx: Tx, workspace_id: UUID, job_id: UUID, trigger: str) -> Tick | None:
+    query = sa.select(*_columns).where(
+        table.c.workspace_id == workspace_id,
+        table.c.job_id == job_id,
+        table.c.trigger == trigger,
+        table.c.outcome == DEFERRED,
+    )
+    return one_or_none(tx, Tick, query)
+
+
+def at(tx: Tx, job_id: UUID, trigger: str, moment: datetime) -> Tick | None:
+    """The row that answers for a moment."""
+    found = newest(tx, job_id, trigger, until=moment)
+    return found if found is not None and moment <= found.last_moment else None
+
+
+def newest(tx: Tx, job_id: UUID, trigger: str, until: datetime) -> Tick | None:
+    """The last row that begins not after `until`."""
+    query = (
+        sa.select(*_columns)
+        .where(table.c.job_id == job_id, table.c.trigger == trigger, table.c.moment <= until)
+        .order_by(table.c.moment.desc())
+        .limit(1)
+    )
+    return one_or_none(tx, Tick, query)
+
+
+def between(tx: Tx, job_id: UUID, trigger: str, start: datetime, end: datetime) -> Tick | None:
+    """The first row that begins in `[start, end)`."""
+    query = (
+        sa.select(*_columns)
+        .where(table.c.job_id == job_id, table.c.trigger == trigger, table.c.moment >= start, table.c.moment < end)
+        .order_by(table.c.moment)
+        .limit(1)
+    )
+    return one_or_none(tx, Tick, query)
+
+
+def which_took_over(tx: Tx, tick: Tick, covered: str) -> Tick | None:
+    """The later tick whose window reaches back over a covered one: the first after it that is not covered too."""
+    query = (
+        sa.select(*_columns)
+        .where(
+            table.c.job_id == tick.job_id,
+            table.c.trigger == tick.trigger,
+            table.c.moment > tick.moment,
+            table.c.outcome != covered,
+        )
+        .order_by(table.c.moment)
+        .limit(1)
+    )
+    return one_or_none(tx, Tick, query)
+
+
+def latest_of(tx: Tx, job_id: UUID, limit: int) -> list[Tick]:
+    """The newest rows of a job, newest first."""
+    query = sa.select(*_columns).where(table.c.job_id == job_id)
+    ordered = query.order_by(table.c.last_moment.desc(), table.c.trigger.desc())
+    return all_of(tx, Tick, ordered.limit(limit))
+
+
+def exists(tx: Tx, job_id: UUID, trigger: str, moment: datetime) -> bool:
+    return at(tx, job_id, trigger, moment) is not None
 
 
 def has_any(tx: Tx, job_id: UUID, trigger: str) -> bool:
     """Whether this trigger of the job ever had a moment."""
     query = sa.select(table.c.outcome).where(table.c.job_id == job_id, table.c.trigger == trigger).limit(1)
     return tx.execute(query).one_or_none() is not None
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a list is narrowed to; an empty collection or none means: all."""
+
+    job_id: UUID | None = None
+    outcomes: Collection[str] = ()
+    since: datetime | None = None
+    before: datetime | None = None
+
+
+KEYS = (
+    Key(table.c.last_moment, descends=True),
+    Key(table.c.job_id, descends=True),
+    Key(table.c.trigger, descends=True),
+)
+KEY_KINDS = (datetime, UUID, str)
+
+
+def find(
+    tx: Tx, workspace_id: UUID, filters: Filters, start: Start, limit: int
+) -> list[tuple[Tick, tuple[Any, ...]]]:
+    """Rows of a workspace, each at the last moment that it stands for, newest first; with their keys."""
+    found = listing.ids(tx, table.c.moment, table, _branches(workspace_id, filters), KEYS, start, limit)
+    if not found:
+        return []
+    wanted = [(job_id, trigger, moment) for moment, (_, job_id, trigger) in found]
+    columns = (table.c.job_id, table.c.trigger, table.c.moment)
+    rows = all_of(tx, Tick, sa.select(*_columns).where(sa.or_(*(_same(columns, key) for key in wanted))))
+    by_key = {(row.job_id, row.trigger, row.moment): row for row in rows}
+    return [(by_key[key], values) for key, (_, values) in zip(wanted, found, strict=True)]
+
+
+def count(tx: Tx, workspace_id: UUID, filters: Filters, cap: int) -> int:
+    return listing.count(tx, table, _branches(workspace_id, filters), cap)
+
+
+def _branches(workspace_id: UUID, filters: Filters) -> list[list[Condition]]:
+    common: list[Condition] = [table.c.workspace_id == workspace_id]
+    if filters.job_id is not None:
+        common.append(table.c.job_id == filters.job_id)
+    if filters.since is not None:
+        common.append(table.c.last_moment >= filters.since)
+    if filters.before is not None:
+        common.append(table.c.last_moment < filters.before)
+    if not filters.outcomes:
+        return [common]
+    return [[*common, table.c.outcome == outcome] for outcome in dict.fromkeys(filters.outcomes)]
+
+
+def _same(columns: Sequence[sa.ColumnElement[Any]], values: tuple[Any, ...]) -> Condition:
+    return sa.and_(*(column == value for column, value in zip(columns, values, strict=True)))
+
+
+def _is(tick: Tick) -> list[Condition]:
+    return [table.c.job_id == tick.job_id, table.c.trigger == tick.trigger, table.c.moment == tick.moment]
