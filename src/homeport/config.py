@@ -81,6 +81,9 @@ class Settings(BaseSettings):
         description="where mail is handed in: smtp://user:password@host:587?starttls=true, smtps://…",
     )
     mail_from: str | None = Field(None, description="whom mail comes from: homeport@example.org")
+    follow_ups_per_minute: int = Field(
+        10, ge=1, description="starts of one job in one chain of follow-ups within a minute; a loop stops there"
+    )
     log_format: str = Field("auto", pattern="^(auto|console|json)$", description="auto, console or json")
 
     @classmethod

@@ -135,7 +135,14 @@ class Server:
         settings, url = self.settings, self.platform.runner_url
         duties: list[Duty] = [
             FireSchedules(database, self._bells),
-            StartPendingRuns(database, self._engine, self._bells, url, settings.max_runs),
+            StartPendingRuns(
+                database,
+                self._engine,
+                self._bells,
+                url,
+                settings.max_runs,
+                follow_ups_per_minute=settings.follow_ups_per_minute,
+            ),
             WatchAttempts(
                 database,
                 self._engine,
@@ -143,6 +150,7 @@ class Server:
                 url,
                 timedelta(seconds=settings.lease_seconds),
                 up_since=self._clock.now(),
+                follow_ups_per_minute=settings.follow_ups_per_minute,
             ),
             PruneExpired(database),
         ]

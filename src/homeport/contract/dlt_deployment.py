@@ -130,6 +130,11 @@ def default_trigger(job: Definition) -> str | None:
     return None if trigger is None else str(trigger)
 
 
+def tags(job: Definition) -> list[str]:
+    """The tags that a definition declares."""
+    return list(_with_tag_list(job).get("expose", {}).get("tags") or [])
+
+
 def _with_tag_list(job: Definition) -> Definition:
     # a module's `__expose__` may hold one tag as a plain string, which dlt would read letter by letter
     tags = job.get("expose", {}).get("tags")

@@ -1,13 +1,25 @@
-"""Forgets what has run out: uploads that were never made, codes, browser sessions, logins, failed tries."""
+"""Forgets what has run out: uploads that were never made, codes, browser sessions, logins, failed tries, bodies of
+webhooks, reasons of starts that were declined."""
 
 from datetime import datetime, timedelta
 
-from homeport.store import credentials, device_codes, failed_tries, packages, refresh_tokens
+from homeport.store import (
+    credentials,
+    declined_starts,
+    device_codes,
+    failed_tries,
+    packages,
+    refresh_tokens,
+    webhooks,
+)
 from homeport.store.database import Database
 
 _EVERY_SECONDS = 3600.0
 _KEPT_FOR = timedelta(days=1)
 """After its end, so that a late comer is told 'expired' and not 'unknown'."""
+_DELIVERIES_KEPT_FOR = timedelta(days=30)
+"""Senders try for days at most; bodies may hold what nobody should keep for long."""
+_REASONS_KEPT_FOR = timedelta(days=90)
 
 
 class PruneExpired:
@@ -24,4 +36,6 @@ class PruneExpired:
             device_codes.delete_expired(tx, now - _KEPT_FOR)
             refresh_tokens.delete_ended(tx, now - _KEPT_FOR)
             failed_tries.delete_before(tx, now - _KEPT_FOR)
+            webhooks.delete_before(tx, now - _DELIVERIES_KEPT_FOR)
+            declined_starts.delete_before(tx, now - _REASONS_KEPT_FOR)
         return _EVERY_SECONDS

@@ -12,6 +12,7 @@ from homeport.bells import Bells
 from homeport.dispatch.service import AT_ONCE
 from homeport.execution.engines import Engine, EngineError, Placement
 from homeport.scheduling import run_lifecycle as lifecycle
+from homeport.scheduling.follow_ups import MAX_STARTS_PER_MINUTE
 from homeport.store import attempts, run_endings, runs
 from homeport.store.database import Database
 from homeport.store.schema import Tx
@@ -24,12 +25,21 @@ class StartPendingRuns:
     name = "starts"
     topic = bells.RUNS_PENDING
 
-    def __init__(self, database: Database, engine: Engine, bells: Bells, server_url: str, max_runs: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        bells: Bells,
+        server_url: str,
+        max_runs: int,
+        follow_ups_per_minute: int = MAX_STARTS_PER_MINUTE,
+    ) -> None:
         self._database = database
         self._engine = engine
         self._bells = bells
         self._server_url = server_url
         self._max_runs = max_runs
+        self._follow_ups_per_minute = follow_ups_per_minute
 
     def work(self, now: datetime) -> float:
         """Start the run that has waited longest, if there is room for it."""
@@ -56,8 +66,7 @@ class StartPendingRuns:
 
     def _fail(self, attempt: attempts.Attempt, error: EngineError, now: datetime) -> None:
         with self._database.write() as tx:
-            ended = run_endings.end(
-                tx, attempt.run_id, run_endings.Ending(lifecycle.FAIL_LAUNCH, error.message), now
-            )
+            ending = run_endings.Ending(lifecycle.FAIL_LAUNCH, error.message)
+            ended = run_endings.end(tx, attempt.run_id, ending, now, self._follow_ups_per_minute)
         if ended is not None:
             run_endings.announce(self._bells, ended)

@@ -11,6 +11,7 @@ from homeport.bells import Bells
 from homeport.execution.engines import Engine, EngineError, Phase, Placement, Seen
 from homeport.logs import writing
 from homeport.scheduling import run_lifecycle as lifecycle
+from homeport.scheduling.follow_ups import MAX_STARTS_PER_MINUTE
 from homeport.scheduling.run_lifecycle import RunStatus
 from homeport.store import attempts, run_endings, runs
 from homeport.store.database import Database
@@ -42,6 +43,7 @@ class WatchAttempts:
         server_url: str,
         lease: timedelta,
         up_since: datetime,
+        follow_ups_per_minute: int = MAX_STARTS_PER_MINUTE,
     ) -> None:
         self._database = database
         self._engine = engine
@@ -49,6 +51,7 @@ class WatchAttempts:
         self._server_url = server_url
         self._lease = lease
         self._up_since = up_since
+        self._follow_ups_per_minute = follow_ups_per_minute
 
     def work(self, now: datetime) -> float:
         """One look at every live attempt."""
@@ -121,7 +124,7 @@ class WatchAttempts:
 
     def _end(self, attempt: attempts.Attempt, ending: Ending, now: datetime) -> None:
         with self._database.write() as tx:
-            ended = run_endings.end(tx, attempt.run_id, ending, now)
+            ended = run_endings.end(tx, attempt.run_id, ending, now, self._follow_ups_per_minute)
             if ended is not None:
                 writing.add_remark(tx, attempt.run_id, f"Homeport: {ending.detail}", now)
         if ended is not None:

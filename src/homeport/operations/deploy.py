@@ -3,9 +3,9 @@
 Wire contract §9. The comparison itself is `scheduling/reconciliation.py`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,9 +23,11 @@ from homeport.contract.jobs import (
 from homeport.operations import answers, auditing, job_schedules, manifest_checks
 from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
+from homeport.scheduling.dependency_order import dependency_order, upstreams_of
 from homeport.scheduling.reconciliation import Change, DeployedJob, JobDeployOutcome, WantedJob, reconcile
 from homeport.scheduling.start_decision import TriggerStatus
-from homeport.store import job_triggers, jobs, packages, ticks, workspaces
+from homeport.scheduling.triggers import TriggerKind, parse_trigger
+from homeport.store import declined_starts, job_triggers, jobs, packages, run_starts, runs, ticks, workspaces
 from homeport.store.schema import Tx
 from homeport.telemetry import events
 
@@ -50,6 +52,12 @@ class _Deploy:
     now: datetime
     profiles: list[str] | None
     """Profiles that the active configuration has; none when there is no configuration yet."""
+    code_hash: str | None
+    """Content of the active code; none when none was uploaded yet."""
+    started: list[runs.Run] = field(default_factory=list)
+    """Runs of jobs that start because they were deployed."""
+    not_started: dict[str, list[str]] = field(default_factory=dict)
+    """Job ref to the reasons why such a start was declined."""
 
 
 def deploy(
@@ -63,7 +71,7 @@ def deploy(
     try:
         with platform.database.write() as tx:
             workspace = live_workspace_for(tx, principal, workspace_id, Permission.WRITE)
-            response = _deploy(tx, platform, principal, workspace, request, checked, now)
+            response, context = _deploy(tx, platform, principal, workspace, request, checked, now)
             if request.dry_run:
                 raise _DryRun(response)
             outcomes = [f"{row.job.job_ref}: {row.outcome}" for row in response.job_receipt.succeeded]
@@ -71,7 +79,7 @@ def deploy(
             auditing.record(tx, principal, Action.DEPLOY, module, now, workspace.id, jobs=outcomes[:100])
     except _DryRun as preview:
         return preview.response
-    _tell(platform, workspace_id, request, response)
+    _tell(context, request, response)
     return response
 
 
@@ -83,7 +91,7 @@ def _deploy(
     request: DeployWorkspaceRequest,
     checked: dlt_deployment.CheckedManifest,
     now: datetime,
-) -> DeployWorkspaceResponse:
+) -> tuple[DeployWorkspaceResponse, _Deploy]:
     workspaces.lock(tx, workspace.id)
     configuration = packages.latest(tx, workspace.id, "configurations")
     code = packages.latest(tx, workspace.id, "deployments")
@@ -102,13 +110,15 @@ def _deploy(
         request.deployment_module,
         now,
         configuration.profiles if configuration else None,
+        code.content_hash if code else None,
     )
     receipt = _reconcile(context, checked.jobs)
     if request.deployment_module == CANONICAL_MODULE and request.description != workspace.description:
         workspaces.describe(tx, workspace.id, request.description, now)
-    return DeployWorkspaceResponse(
+    response = DeployWorkspaceResponse(
         job_receipt=receipt, warnings=warnings, deployment_module=request.deployment_module
     )
+    return response, context
 
 
 def _reconcile(context: _Deploy, wanted: list[Definition]) -> JobsDeployReceipt:
@@ -128,18 +138,78 @@ def _reconcile(context: _Deploy, wanted: list[Definition]) -> JobsDeployReceipt:
         context.module,
     )
     receipt = JobsDeployReceipt(succeeded=[], skipped=[])
+    deployed: list[tuple[Change, jobs.CurrentJob]] = []
     for change in changes:
-        row = _apply(context, change, there.get(change.job_ref), definitions.get(change.job_ref))
+        after, row = _apply(context, change, there.get(change.job_ref), definitions.get(change.job_ref))
+        deployed.append((change, after))
         (receipt.skipped if row.outcome == "unchanged" else receipt.succeeded).append(row)
     # what waits may wait for nothing now: triggers and upstreams have changed
     ticks.look_again(context.tx, context.workspace_id, context.now)
+    _fire(context, deployed)
     return receipt
+
+
+def _fire(context: _Deploy, deployed: Sequence[tuple[Change, jobs.CurrentJob]]) -> None:
+    """Start the jobs with a `deployment:` trigger that are new here, or come with other code; upstreams first.
+
+    Jobs of other modules, and those that this deploy archives, are none of its own.
+    """
+    own = [(change, job) for change, job in deployed if job.job.archived_at is None]
+    news = {
+        job.job.job_ref: job
+        for change, job in own
+        if change.outcome is not JobDeployOutcome.UNCHANGED or job.job.code_hash != context.code_hash
+    }
+    if context.code_hash is not None:
+        jobs.note_code(context.tx, [job.job.id for _, job in own], context.code_hash)
+    upstreams = {
+        job.job.job_ref: upstreams_of(
+            job.version.definition["triggers"], job.version.definition.get("freshness") or []
+        )
+        for _, job in own
+    }
+    refs_started: set[str] = set()
+    for place, ref in enumerate(dependency_order(news, upstreams)):
+        # a microsecond apart: runs are given to the engine in the order in which they were created
+        now = context.now + timedelta(microseconds=place)
+        if _start(context, news[ref], frozenset(refs_started), now):
+            refs_started.add(ref)
+
+
+def _start(context: _Deploy, current: jobs.CurrentJob, started_in_batch: frozenset[str], now: datetime) -> bool:
+    """Start a job because it was deployed, if it wants that; whether it was started."""
+    triggers = [parse_trigger(text) for text in current.version.definition["triggers"]]
+    trigger = next((str(found) for found in triggers if found.kind is TriggerKind.DEPLOYMENT), None)
+    if trigger is None:
+        return False
+    asked = run_starts.Asked(
+        current.job.id,
+        trigger,
+        now,
+        triggered_by=context.principal.member_id,
+        started_in_batch=started_in_batch,
+    )
+    outcome = run_starts.start(context.tx, asked)
+    if isinstance(outcome, runs.Run):
+        context.started.append(outcome)
+    elif isinstance(outcome, run_starts.Declined):
+        context.not_started[current.job.job_ref] = outcome.reasons
+        declined_starts.record(
+            context.tx,
+            context.workspace_id,
+            current.job.id,
+            trigger,
+            outcome.status,
+            outcome.reasons,
+            context.now,
+        )
+    return isinstance(outcome, runs.Run)
 
 
 def _apply(
     context: _Deploy, change: Change, before: jobs.CurrentJob | None, definition: Definition | None
-) -> DeployedJobResponse:
-    """One job's part of the deploy, and its line of the receipt."""
+) -> tuple[jobs.CurrentJob, DeployedJobResponse]:
+    """One job's part of the deploy: the job as it is now, and its line of the receipt."""
     if before is None:
         assert definition is not None
         after = _create(context, change, definition)
@@ -150,7 +220,7 @@ def _apply(
         after = _update(context, change, before, definition)
     replaced = before is not None and after.version.id != before.version.id
     next_at = job_triggers.next_at_by_job(context.tx, {after.job.id})
-    return DeployedJobResponse(
+    return after, DeployedJobResponse(
         job=answers.job(after, next_at.get(after.job.id), context.platform),
         outcome=change.outcome.value,
         previous_version=answers.job_version(change.job_ref, before.version, context.platform.settings)
@@ -260,14 +330,15 @@ def _index_triggers(context: _Deploy, current: jobs.CurrentJob, previous: jobs.C
     job_schedules.set_up(context.tx, current, context.now, kept)
 
 
-def _tell(
-    platform: Platform,
-    workspace_id: UUID,
-    request: DeployWorkspaceRequest,
-    response: DeployWorkspaceResponse,
-) -> None:
+def _tell(context: _Deploy, request: DeployWorkspaceRequest, response: DeployWorkspaceResponse) -> None:
     outcomes: dict[str, Any] = {}
     for row in [*response.job_receipt.succeeded, *response.job_receipt.skipped]:
         outcomes[row.outcome] = outcomes.get(row.outcome, 0) + 1
-    events.emit(events.DEPLOYED, workspace=str(workspace_id), module=request.deployment_module, **outcomes)
-    platform.bells.ring(bells.SCHEDULES_CHANGED)
+    events.emit(events.DEPLOYED, workspace=str(context.workspace_id), module=request.deployment_module, **outcomes)
+    for run in context.started:
+        events.emit(events.RUN_CREATED, run=str(run.id), trigger=run.trigger, number=run.number)
+    for ref, reasons in context.not_started.items():
+        events.emit(events.RUN_NOT_STARTED, job=ref, after="a deploy", reasons=reasons)
+    context.platform.bells.ring(bells.SCHEDULES_CHANGED)
+    if context.started:
+        context.platform.bells.ring(bells.RUNS_PENDING)

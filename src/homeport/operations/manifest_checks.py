@@ -11,7 +11,7 @@ from homeport.contract import dlt_deployment
 from homeport.contract.dlt_deployment import Definition
 from homeport.errors import BadRequest
 from homeport.execution import environments
-from homeport.scheduling.dependency_order import find_cycle, upstreams_of
+from homeport.scheduling.dependency_order import ALLOW_CYCLE, find_cycle, starts_of
 from homeport.scheduling.triggers import parse_trigger
 from homeport.scheduling.zones import parse_zone
 from homeport.store import run_starts
@@ -77,14 +77,17 @@ def _limit_faults(execute: Mapping[str, Any]) -> Iterator[str]:
 def _cycles(definitions: Sequence[Definition]) -> Iterator[str]:
     cycle = find_cycle(
         {
-            definition["job_ref"]: upstreams_of(definition["triggers"], definition.get("freshness") or [])
+            definition["job_ref"]: starts_of(
+                definition["triggers"], definition.get("freshness") or [], dlt_deployment.tags(definition)
+            )
             for definition in definitions
         }
     )
     if cycle is not None:
         yield (
             f"jobs start each other in a circle: {' -> '.join(cycle)}; "
-            "take one of these triggers or freshness constraints away"
+            "take one of these triggers or freshness constraints away; where triggers are meant to go round, give "
+            f"one of the jobs the tag {ALLOW_CYCLE!r}"
         )
 
 

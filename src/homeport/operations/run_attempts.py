@@ -140,7 +140,7 @@ def finish(platform: Platform, attempt_id: str, session: str, report: ExitReques
             raise Conflict("Lines of the log are missing: send them first.", code="lines_missing")
         detail = report.detail or (run.end_detail if report.cause == "cancelled" else None)
         ending = run_endings.ending_of_exit(RunStatus(run.status), report.cause, report.exit_code, detail)
-        ended = run_endings.end(tx, run.id, ending, now)
+        ended = run_endings.end(tx, run.id, ending, now, platform.settings.follow_ups_per_minute)
         if ended is None:
             raise Conflict(f"A run that is {run.status} cannot end as {report.cause}.", code="not_yours")
     run_endings.announce(platform.bells, ended)

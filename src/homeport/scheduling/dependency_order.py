@@ -9,6 +9,9 @@ from graphlib import CycleError, TopologicalSorter
 from homeport.scheduling.freshness import parse_freshness
 from homeport.scheduling.triggers import parse_trigger
 
+ALLOW_CYCLE = "homeport:allow-cycle"
+"""The tag of a job that may be started, over other jobs, by its own outcome."""
+
 
 def upstreams_of(triggers: Iterable[str], freshness: Iterable[str] = ()) -> tuple[str, ...]:
     """The upstreams that a definition names, each once: first its job events', then its constraints'.
@@ -18,6 +21,12 @@ def upstreams_of(triggers: Iterable[str], freshness: Iterable[str] = ()) -> tupl
     parsed = (parse_trigger(text) for text in triggers)
     events = [trigger.expr for trigger in parsed if trigger.is_job_event]
     return tuple(dict.fromkeys([*events, *(parse_freshness(text).job_ref for text in freshness)]))
+
+
+def starts_of(triggers: Iterable[str], freshness: Iterable[str], tags: Iterable[str]) -> tuple[str, ...]:
+    """The upstreams that count in the search for cycles: all of them; of a job whose tags say that it may be
+    started in a circle, only those that it must be fresh to."""
+    return upstreams_of(() if ALLOW_CYCLE in tags else triggers, freshness)
 
 
 def dependency_order(refs: Iterable[str], upstreams_by_job: Mapping[str, Iterable[str]]) -> list[str]:

@@ -6,6 +6,7 @@ event is matched as an exact string.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from homeport.scheduling.run_lifecycle import RunStatus
 from homeport.scheduling.triggers import TriggerKind
@@ -13,6 +14,12 @@ from homeport.scheduling.triggers import TriggerKind
 MAX_CHAIN_DEPTH = 50
 """Follow-ups after the first run of a chain. Two agents on `job.fail:*` start each other without end; no
 pipeline that somebody drew on purpose is this deep."""
+
+MAX_STARTS_PER_MINUTE = 10
+"""Starts of one job within one chain, unless the settings say otherwise. Short jobs that start each other go round
+many times before the chain is too long."""
+
+STARTS_WINDOW = timedelta(minutes=1)
 
 _EVENT_OF_END = {
     RunStatus.COMPLETED: TriggerKind.JOB_SUCCESS,
@@ -73,3 +80,14 @@ def follow_ups(
             "triggers start each other."
         )
     return FollowUps(starts)
+
+
+def too_many_starts(job_ref: str, starts: int, limit: int) -> str | None:
+    """Why a job is not started once more after `starts` follow-ups of it within a minute in one chain, if so."""
+    if starts < limit:
+        return None
+    return (
+        f"{job_ref} not started: this chain of runs has started it {starts} times within a minute, and {limit} is "
+        "the limit; look for jobs whose job.success or job.fail triggers start each other, or raise "
+        "follow_ups_per_minute."
+    )

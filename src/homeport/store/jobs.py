@@ -40,6 +40,7 @@ table = sa.Table(
     # when the newest run was created: what lists are sorted by
     sa.Column("last_run_at", Moment),
     sa.Column("public_secret", sa.Uuid),
+    sa.Column("code_hash", sa.String(64)),
     sa.UniqueConstraint("workspace_id", "job_ref"),
     sa.Index("ix_jobs_last_run", "workspace_id", "last_run_at"),
     sa.Index("uq_jobs_public_secret", "public_secret", unique=True),
@@ -119,6 +120,8 @@ class Job:
     updated_at: datetime
     public_secret: UUID | None = None
     """Whoever has it reaches the job's app without signing in."""
+    code_hash: str | None = None
+    """Content of the code that the latest deploy of the job came with; none when there was none yet."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,11 @@ def add_version(tx: Tx, job: Job, version: JobVersion) -> None:
 def save(tx: Tx, job: Job, **columns: Any) -> None:
     """Write what a deploy changed about a job. The caller holds the workspace's lock."""
     tx.execute(table.update().where(table.c.id == job.id).values(**columns))
+
+
+def note_code(tx: Tx, ids: Collection[UUID], code_hash: str) -> None:
+    """These jobs were deployed with this code."""
+    tx.execute(table.update().where(table.c.id.in_(ids)).values(code_hash=code_hash))
 
 
 def get(tx: Tx, workspace_id: UUID, job_id: UUID) -> CurrentJob | None:

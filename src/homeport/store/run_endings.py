@@ -11,11 +11,27 @@ from uuid import UUID
 
 from homeport import bells
 from homeport.scheduling import run_lifecycle as lifecycle
-from homeport.scheduling.follow_ups import event_of, follow_ups
+from homeport.scheduling.follow_ups import (
+    MAX_STARTS_PER_MINUTE,
+    STARTS_WINDOW,
+    event_of,
+    follow_ups,
+    too_many_starts,
+)
 from homeport.scheduling.refresh import RefreshPropagation
 from homeport.scheduling.run_lifecycle import RunStatus, Transition
 from homeport.scheduling.triggers import parse_trigger
-from homeport.store import attempts, job_triggers, jobs, run_starts, runs, tick_decisions, workspaces
+from homeport.store import (
+    attempts,
+    declined_starts,
+    job_triggers,
+    jobs,
+    run_starts,
+    runs,
+    tick_decisions,
+    workspaces,
+)
+from homeport.store.run_starts import Declined
 from homeport.store.schema import Tx
 from homeport.telemetry import events
 
@@ -40,7 +56,9 @@ class Ended:
     """Job ref to the reasons why its follow-up was declined."""
 
 
-def end(tx: Tx, run_id: UUID, ending: Ending, now: datetime) -> Ended | None:
+def end(
+    tx: Tx, run_id: UUID, ending: Ending, now: datetime, follow_ups_per_minute: int = MAX_STARTS_PER_MINUTE
+) -> Ended | None:
     """End a run; none when it was over already, or not where this ending applies."""
     changed = runs.apply(tx, run_id, ending.transition, now, end_detail=ending.detail, exit_code=ending.exit_code)
     if not changed:
@@ -55,7 +73,7 @@ def end(tx: Tx, run_id: UUID, ending: Ending, now: datetime) -> Ended | None:
         _move_window(tx, run, version)
         # before follow-ups: of a job that has both, the tick is the one that has the data's window
         let_through = _decide_waiting_ticks(tx, run, version, now)
-    started, not_started = _start_follow_ups(tx, run, version, now)
+    started, not_started = _start_follow_ups(tx, run, version, now, follow_ups_per_minute)
     return Ended(run, [*let_through, *started], not_started)
 
 
@@ -81,8 +99,9 @@ def _move_window(tx: Tx, run: runs.Run, version: jobs.JobVersion) -> None:
 
 
 def _start_follow_ups(
-    tx: Tx, run: runs.Run, version: jobs.JobVersion, now: datetime
+    tx: Tx, run: runs.Run, version: jobs.JobVersion, now: datetime, per_minute: int
 ) -> tuple[list[runs.Run], dict[str, list[str]]]:
+    """The runs that this end starts, and the reasons of those that it does not; these are kept too."""
     job_ref = str(version.definition["job_ref"])
     event = event_of(job_ref, RunStatus(run.status), version.job_type)
     if event is None:
@@ -96,20 +115,34 @@ def _start_follow_ups(
         depth=run.chain_depth,
         job_type=version.job_type,
     )
-    if decision.stopped_because is not None:
-        return [], {ref: [decision.stopped_because] for ref in by_ref}
     started: list[runs.Run] = []
     not_started: dict[str, list[str]] = {}
-    for follow_up in decision.starts:
-        outcome = run_starts.start(
-            tx,
-            run_starts.Asked(by_ref[follow_up.job_ref].job.id, follow_up.trigger, now, previous=run),
+    wanted = {follow_up.job_ref for follow_up in decision.starts}
+    if decision.stopped_because is not None:
+        wanted = by_ref.keys() - {job_ref}
+    for ref, current in by_ref.items():
+        if ref not in wanted:
+            continue
+        stop = decision.stopped_because or _storm(tx, run, current, now, per_minute)
+        outcome = (
+            run_starts.start(tx, run_starts.Asked(current.job.id, event, now, previous=run))
+            if stop is None
+            else Declined(declined_starts.STORM, [stop])
         )
         if isinstance(outcome, runs.Run):
             started.append(outcome)
-        elif isinstance(outcome, run_starts.Declined):
-            not_started[follow_up.job_ref] = outcome.reasons
+        elif isinstance(outcome, Declined):
+            not_started[ref] = outcome.reasons
+            declined_starts.record(
+                tx, run.workspace_id, current.job.id, event, outcome.status, outcome.reasons, now, run.id
+            )
     return started, not_started
+
+
+def _storm(tx: Tx, run: runs.Run, follower: jobs.CurrentJob, now: datetime, per_minute: int) -> str | None:
+    """Why a chain of runs that goes in a circle does not start this job once more just now."""
+    count = runs.count_repeats(tx, run, follower.job.id, now - STARTS_WINDOW, exact_from=per_minute)
+    return too_many_starts(follower.job.job_ref, count, per_minute)
 
 
 def announce(bells_: bells.Bells, ended: Ended) -> None:

@@ -204,5 +204,34 @@ def started_by(tx: Tx, run_id: UUID) -> list[Run]:
     return all_of(tx, Run, query)
 
 
+def count_repeats(tx: Tx, last: Run, job_id: UUID, since: datetime, *, exact_from: int) -> int:
+    """How often a job was started since a moment by the chain of follow-ups that `last` belongs to, in any branch
+    of it; none if the job is not among the runs that led to `last`: many branches that meet in it are no circle.
+
+    Below `exact_from` it is an upper bound: telling chains apart costs a walk for each.
+    """
+    recent = sa.select(table.c.id).where(
+        table.c.job_id == job_id, table.c.created_at > since, table.c.previous_run_id.is_not(None)
+    )
+    found = list(tx.execute(recent).scalars())
+    if len(found) < exact_from:
+        return len(found)
+    way_here = _ways([last.id])
+    if not tx.execute(sa.select(way_here.c.id).where(way_here.c.job_id == job_id).limit(1)).all():
+        return 0
+    ways = _ways([last.id, *found])
+    firsts = sa.select(ways.c.start, ways.c.id).where(ways.c.previous_run_id.is_(None))
+    first_of = {row[0]: row[1] for row in tx.execute(firsts)}
+    return sum(1 for run_id in found if first_of[run_id] == first_of[last.id])
+
+
+def _ways(run_ids: Sequence[UUID]) -> sa.CTE:
+    """The runs that led to each of these (`start`), themselves among them, back to the first of the chain."""
+    columns = (table.c.id, table.c.previous_run_id, table.c.job_id)
+    way = sa.select(table.c.id.label("start"), *columns).where(table.c.id.in_(run_ids)).cte("way", recursive=True)
+    before = sa.select(way.c.start, *columns).join(table, table.c.id == way.c.previous_run_id)
+    return way.union_all(before)
+
+
 def _is_active() -> sa.ColumnElement[bool]:
     return table.c.status.in_([str(status) for status in ACTIVE])

@@ -6,6 +6,7 @@ from homeport.store import (
     beacon_reports,
     credentials,
     data_keys,
+    declined_starts,
     device_codes,
     external_identities,
     failed_tries,
@@ -24,6 +25,7 @@ from homeport.store import (
     signing_keys,
     ticks,
     variables,
+    webhooks,
     workspaces,
 )
 from homeport.store.schema import metadata
@@ -34,6 +36,7 @@ __all__ = [
     "beacon_reports",
     "credentials",
     "data_keys",
+    "declined_starts",
     "device_codes",
     "external_identities",
     "failed_tries",
@@ -53,5 +56,6 @@ __all__ = [
     "signing_keys",
     "ticks",
     "variables",
+    "webhooks",
     "workspaces",
 ]
