@@ -11,7 +11,7 @@ import pytest
 from ..acceptance.conftest import NewWorkspace, environment, environments, new_workspace  # noqa: F401
 from ..acceptance.servers import Homeport
 from ..acceptance.workspaces import Workspace
-from .ledger import Sdk
+from .ledger import Sdk, owed_nothing
 
 FILES = {
     "shop.py": """
@@ -81,10 +81,9 @@ def sdk(request: pytest.FixtureRequest, server: Homeport, runner: asyncio.Runner
     """After the test, what its mark promises must have been called."""
     sdk = Sdk(request.param, server.url, server.api_key, runner)
     yield sdk
-    mark = request.node.get_closest_marker("covers")
-    missed = set(mark.args if mark else ()) - sdk.called
+    called = set(sdk.called)
     sdk(sdk.runtime.close)
-    assert not missed, f"the test covers {sorted(missed)} but did not call it"
+    owed_nothing(request, called)
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """What the released SDK can do, found by looking at it, and the door through which tests call it.
 
 A test names the operations it stands for in a `covers` mark. Two things keep that honest: a test fails unless it
-really called each of them, and `test_ledger.py` holds all marks against the SDK.
+really called each of them, and `test_ledger.py` holds all marks against the SDK. Other doors are kept the
+same way: a door is a fixture that notes what is called through it, and ends with `owed_nothing`.
 """
 
 import asyncio
+import importlib
 import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import dlthub_sdk
@@ -27,6 +30,25 @@ def operations() -> set[str]:
         for name, member in vars(each).items()
         if inspect.isfunction(member) and not name.startswith("_")
     }
+
+
+def covered(door: str) -> set[str]:
+    """What the tests that go through this door, the name of a fixture, stand for."""
+    found: set[str] = set()
+    for path in Path(__file__).parent.glob("test_*.py"):
+        module = importlib.import_module(f".{path.stem}", __package__)
+        for name, test in inspect.getmembers(module, inspect.isfunction):
+            if name.startswith("test_") and door in inspect.signature(test).parameters:
+                marks = [mark for mark in getattr(test, "pytestmark", []) if mark.name == "covers"]
+                found.update(operation for mark in marks for operation in mark.args)
+    return found
+
+
+def owed_nothing(request: pytest.FixtureRequest, called: set[str]) -> None:
+    """After the test: all that its mark promises has been called."""
+    mark = request.node.get_closest_marker("covers")
+    missed = set(mark.args if mark else ()) - called
+    assert not missed, f"the test covers {sorted(missed)} but did not call it"
 
 
 class Sdk:
