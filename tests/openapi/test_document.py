@@ -4,6 +4,7 @@ Ids are mostly ones that are there and credentials ones that are let in: request
 """
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -80,3 +81,42 @@ def test_an_operation_keeps_to_the_document(furnished: Furnished, method: str, p
         case.validate_response(response, checks=CHECKED)
 
     holds()
+
+
+def test_everything_that_can_be_sent_has_a_bound() -> None:
+    """What has none reaches a column that has."""
+    document = _document()
+    unbound = [
+        (method, path, *place)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if "/-upload" not in path and not path.startswith("/beacon/")
+        for name, schema in _sent(operation)
+        for place in _unbound(document, schema, (name,))
+    ]
+    assert unbound == []
+
+
+def _sent(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for parameter in operation.get("parameters", ()):
+        yield parameter["name"], parameter["schema"]
+    if "requestBody" in operation:
+        yield "body", operation["requestBody"]["content"]["application/json"]["schema"]
+
+
+def _unbound(
+    document: dict[str, Any], schema: dict[str, Any], place: tuple[str, ...]
+) -> Iterator[tuple[str, ...]]:
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    for part in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        yield from _unbound(document, part, place)
+    for part in (*schema.get("prefixItems", ()), *([schema["items"]] if "items" in schema else ())):
+        yield from _unbound(document, part, (*place, "[]"))
+    for name, part in schema.get("properties", {}).items():
+        yield from _unbound(document, part, (*place, name))
+    needed = {"string": {"maxLength"}, "integer": {"minimum", "maximum"}, "number": {"minimum", "maximum"}}
+    needed["array"] = {"maxItems"}
+    has_bounds = needed.get(schema.get("type", ""), set()) <= schema.keys()
+    if not has_bounds and not {"enum", "const", "format"} & schema.keys():
+        yield place

@@ -1,8 +1,8 @@
 """Where dlt inside of a run reports to (wire contract §8.6): a token in the path, a body without content type."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import Request
+from fastapi import Path, Request
 from starlette.concurrency import run_in_threadpool
 
 from homeport.api.asking import PlatformOf
@@ -12,7 +12,10 @@ from homeport.operations import beacon
 
 
 async def take_in(
-    request: Request, platform: PlatformOf, token: str, kind: Literal["trace", "state", "job_result"]
+    request: Request,
+    platform: PlatformOf,
+    token: Annotated[str, Path(max_length=300)],
+    kind: Literal["trace", "state", "job_result"],
 ) -> Accepted:
     run_id = await run_in_threadpool(beacon.check, platform, token)
     await run_in_threadpool(beacon.take_in, platform, run_id, kind, await _body(request))

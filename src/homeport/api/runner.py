@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Literal
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from homeport import bells
@@ -25,20 +25,21 @@ _LOOK_AGAIN_SECONDS = 1.0
 """Without a ring, for orders that another server wrote."""
 
 Session = Annotated[str, Depends(bearer_of)]
+AttemptId = Annotated[str, Path(max_length=100)]
 
 
-def claim(platform: PlatformOf, attempt_id: str, request: ClaimRequest) -> Launch:
+def claim(platform: PlatformOf, attempt_id: AttemptId, request: ClaimRequest) -> Launch:
     return run_attempts.claim(platform, attempt_id, request)
 
 
 def package(
-    platform: PlatformOf, session: Session, attempt_id: str, which: Literal["code", "configuration"]
+    platform: PlatformOf, session: Session, attempt_id: AttemptId, which: Literal["code", "configuration"]
 ) -> Response:
     content = run_attempts.package(platform, attempt_id, session, which)
     return Response(content, media_type="application/gzip")
 
 
-def lines(platform: PlatformOf, session: Session, attempt_id: str, request: LinesRequest) -> LinesAnswer:
+def lines(platform: PlatformOf, session: Session, attempt_id: AttemptId, request: LinesRequest) -> LinesAnswer:
     return run_attempts.take_lines(platform, attempt_id, session, request.first, request.lines)
 
 
@@ -46,7 +47,7 @@ async def control(
     request: Request,
     platform: PlatformOf,
     session: Session,
-    attempt_id: str,
+    attempt_id: AttemptId,
     wait: Annotated[float, Query(ge=0, le=_LONGEST_POLL_SECONDS)] = 0,
 ) -> ControlAnswer:
     """Answers at once when there is an order, else after `wait` seconds."""
@@ -61,11 +62,11 @@ async def control(
     return ControlAnswer(cancel=orders.cancel)
 
 
-def started(platform: PlatformOf, session: Session, attempt_id: str, request: StartedRequest) -> Accepted:
+def started(platform: PlatformOf, session: Session, attempt_id: AttemptId, request: StartedRequest) -> Accepted:
     run_attempts.begin(platform, attempt_id, session)
     return Accepted()
 
 
-def finished(platform: PlatformOf, session: Session, attempt_id: str, request: ExitRequest) -> Accepted:
+def finished(platform: PlatformOf, session: Session, attempt_id: AttemptId, request: ExitRequest) -> Accepted:
     run_attempts.finish(platform, attempt_id, session, request)
     return Accepted()

@@ -30,6 +30,19 @@ MAX_OFFSET = 10_000
 TOTAL_CAP = 10_001
 """Totals are counted up to here only (wire contract §7)."""
 
+# How much a field takes in. Every field has a bound here, so that none can hold more than its column does; what an
+# operation asks beyond that, it tells in its own words.
+MAX_INT = 2**31 - 1
+"""Of a column for whole numbers, on every database."""
+MAX_COUNT = 2**53
+"""Of what is counted without end, such as lines; the largest that every reader of JSON reads as it was written."""
+MAX_NAME_CHARS = 300
+"""Of references to jobs, triggers and modules."""
+MAX_PROFILE_CHARS = 100
+MAX_DESCRIPTION_CHARS = 10_000
+MAX_IDS = 10_000
+"""Of one bulk request."""
+
 
 class ErrorBody(Model):
     """The body of every error, on every service (wire contract §3)."""

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from homeport.contract.base import Model
+from homeport.contract.base import MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS, Model
 
 OrganizationRole = Literal["owner", "member", "collaborator"]
 WorkspaceRole = Literal["owner", "developer", "viewer"]
@@ -116,15 +116,16 @@ class SetRegionOrganizationRequest(Model):
 
 
 class CreateWorkspaceRequest(Model):
-    name: str
-    description: str | None = None
+    name: str = Field(max_length=MAX_NAME_CHARS)
+    """What else a name must be, the operation says."""
+    description: str | None = Field(default=None, max_length=MAX_DESCRIPTION_CHARS)
 
 
 class UpdateWorkspaceRequest(Model):
     """A key that is left out keeps what is there."""
 
-    name: str = ""
-    description: str | None = None
+    name: str = Field(default="", max_length=MAX_NAME_CHARS)
+    description: str | None = Field(default=None, max_length=MAX_DESCRIPTION_CHARS)
     """Null clears it."""
 
 

@@ -1,11 +1,26 @@
 """Jobs, their versions, deploys and batch starts (wire contract §9, §10.2, §11.3)."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from homeport.contract.base import BulkItemFailure, Model
+from pydantic import Field
+
+from homeport.contract.base import (
+    MAX_IDS,
+    MAX_INT,
+    MAX_NAME_CHARS,
+    MAX_PROFILE_CHARS,
+    BulkItemFailure,
+    Model,
+)
 from homeport.contract.runs import DownstreamJobRunResponse, JobRunResponse, RecentJobRunResponse
+
+MAX_JOBS = 10_000
+"""Of one manifest."""
+_MAX_SELECTORS = 1_000
+_MAX_DOCSTRING_CHARS = 100_000
+"""The client sends the module's docstring as it is; a long one is no reason to refuse a deploy."""
 
 DeployOutcome = Literal["created", "updated", "unchanged", "archived"]
 
@@ -77,11 +92,11 @@ class DetailedJobResponse(JobResponse):
 
 
 class DeployWorkspaceRequest(Model):
-    job_definition_engine_version: int
-    job_definition_hash: str
-    jobs: list[dict[str, Any]]
-    deployment_module: str | None = None
-    description: str | None = None
+    job_definition_engine_version: int = Field(ge=0, le=MAX_INT)
+    job_definition_hash: str = Field(max_length=MAX_NAME_CHARS)
+    jobs: list[dict[str, Any]] = Field(max_length=MAX_JOBS)
+    deployment_module: str | None = Field(default=None, max_length=MAX_NAME_CHARS)
+    description: str | None = Field(default=None, max_length=_MAX_DOCSTRING_CHARS)
     dry_run: bool = False
 
 
@@ -104,9 +119,11 @@ class DeployWorkspaceResponse(Model):
 
 
 class TriggerJobsRequest(Model):
-    job_ids: list[UUID] | None = None
-    selectors: list[str] | None = None
-    profile: str | None = None
+    job_ids: list[UUID] | None = Field(default=None, max_length=MAX_IDS)
+    selectors: list[Annotated[str, Field(max_length=MAX_NAME_CHARS)]] | None = Field(
+        default=None, max_length=_MAX_SELECTORS
+    )
+    profile: str | None = Field(default=None, max_length=MAX_PROFILE_CHARS)
     refresh: bool = False
     dry_run: bool = False
 

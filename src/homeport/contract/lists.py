@@ -4,16 +4,16 @@ Checked here: bounds, the pairs of `sort` and `order`, the window. What passes i
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, NaiveDatetime, field_validator, model_validator
 
-from homeport.contract.base import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, Model
+from homeport.contract.base import DEFAULT_LIMIT, MAX_INT, MAX_LIMIT, MAX_OFFSET, Model
 
 _MAX_TEXT_CHARS = 1_000
-_MAX_INT = 2**31 - 1
+_MAX_CHOICES = 1_000
 _ABOUT_A_DAY = timedelta(days=2)
 
 
@@ -25,6 +25,10 @@ def _plain(value: str) -> str:
 
 Text = Annotated[str, Field(max_length=_MAX_TEXT_CHARS), AfterValidator(_plain)]
 Direction = Literal["asc", "desc"]
+
+Choice = TypeVar("Choice")
+Some = Annotated[list[Choice], Field(max_length=_MAX_CHOICES)]
+"""Any of these, in the address of a request."""
 
 JobType = Literal["batch", "interactive", "stream"]
 JobCategory = Literal["pipeline", "notebook", "dashboard", "mcp", "background_agent"]
@@ -42,8 +46,8 @@ class ListQuery(Model):
     offset: int = Field(0, ge=0, le=MAX_OFFSET)
     cursor: Text | None = None
     """`next_cursor` of the page before; not together with an offset other than 0, which clients always send."""
-    sort: list[Any] = []
-    order: list[Direction] = []
+    sort: Some[Any] = []
+    order: Some[Direction] = []
     """One for each of `sort`."""
 
     @model_validator(mode="after")
@@ -100,85 +104,85 @@ class WindowQuery(ListQuery):
 
 
 class OrganizationsQuery(ListQuery):
-    sort: list[Literal["created_at", "name"]] = []
+    sort: Some[Literal["created_at", "name"]] = []
 
 
 class WorkspacesQuery(ListQuery):
-    sort: list[Literal["created_at", "name"]] = []
+    sort: Some[Literal["created_at", "name"]] = []
     include_archived: bool = False
 
 
 class MembersQuery(ListQuery):
-    sort: list[Literal["created_at", "email"]] = []
-    kind: list[PrincipalKind] = []
+    sort: Some[Literal["created_at", "email"]] = []
+    kind: Some[PrincipalKind] = []
 
 
 class VersionsQuery(ListQuery):
     """Of code or of configuration."""
 
-    sort: list[Literal["created_at", "version"]] = []
-    version: int | None = Field(None, ge=0, le=_MAX_INT)
+    sort: Some[Literal["created_at", "version"]] = []
+    version: int | None = Field(None, ge=0, le=MAX_INT)
 
 
 class JobsQuery(WindowQuery):
-    sort: list[Literal["created_at", "last_run_at", "last_run_ended_at", "name", "next_scheduled_run_at"]] = []
+    sort: Some[Literal["created_at", "last_run_at", "last_run_ended_at", "name", "next_scheduled_run_at"]] = []
     q: Text | None = None
     """Part of the name, whatever the case."""
     ref: Text | None = None
-    job_type: list[JobType] = []
+    job_type: Some[JobType] = []
     is_archived: bool | None = None
     is_paused: bool | None = None
-    profile: list[Text] = []
-    pipeline_name: list[Text] = []
-    status: list[Status] = []
+    profile: Some[Text] = []
+    pipeline_name: Some[Text] = []
+    status: Some[Status] = []
     """Of the newest run."""
-    trigger_kind: list[Kind] = []
+    trigger_kind: Some[Kind] = []
     """Declares any of these; `manual` is what `expose.manual` says."""
     is_self_firing: bool | None = None
     """Starts without a person: by the clock, a call or another job."""
-    category: list[JobCategory] = []
-    exclude_category: list[JobCategory] = []
-    tags: list[Text] = []
+    category: Some[JobCategory] = []
+    exclude_category: Some[JobCategory] = []
+    tags: Some[Text] = []
     recent_job_runs_limit: int | None = Field(None, ge=0, le=100)
     downstream_job_runs_limit: int | None = Field(None, ge=0, le=100)
     downstream_job_runs_category: JobCategory | None = None
 
 
 class JobRunsQuery(WindowQuery):
-    sort: list[Literal["created_at", "duration_seconds", "finished_at", "number", "started_at"]] = []
+    sort: Some[Literal["created_at", "duration_seconds", "finished_at", "number", "started_at"]] = []
     q: Text | None = None
     """Part of the job's name or of a pipeline's that the run loaded; a number is also the run's number."""
-    status: list[Status] = []
-    number: int | None = Field(None, ge=0, le=_MAX_INT)
+    status: Some[Status] = []
+    number: int | None = Field(None, ge=0, le=MAX_INT)
     job_id: UUID | None = None
     previous_job_run_id: UUID | None = None
-    job_type: list[JobType] = []
-    trigger: list[Text] = []
-    trigger_kind: list[Kind] = []
+    job_type: Some[JobType] = []
+    trigger: Some[Text] = []
+    trigger_kind: Some[Kind] = []
     """Of the trigger that fired; `manual`: a person started it."""
-    triggered_by: list[UUID] = []
-    profile: list[Text] = []
-    min_duration_seconds: float | None = Field(None, ge=0, le=_MAX_INT, allow_inf_nan=False)
-    max_duration_seconds: float | None = Field(None, ge=0, le=_MAX_INT, allow_inf_nan=False)
+    triggered_by: Some[UUID] = []
+    profile: Some[Text] = []
+    min_duration_seconds: float | None = Field(None, ge=0, le=MAX_INT, allow_inf_nan=False)
+    max_duration_seconds: float | None = Field(None, ge=0, le=MAX_INT, allow_inf_nan=False)
     include_system_job_runs: bool = False
     downstream_job_runs_limit: int | None = Field(None, ge=0, le=100)
     downstream_job_runs_category: JobCategory | None = None
 
 
 class PipelineRunsQuery(WindowQuery):
-    sort: list[Literal["duration_ms", "finished_at", "started_at", "total_bytes_loaded", "total_rows_loaded"]] = []
+    sort: Some[Literal["duration_ms", "finished_at", "started_at", "total_bytes_loaded", "total_rows_loaded"]] = []
     q: Text | None = None
     """Part of the pipeline's name, whatever the case."""
-    status: list[PipelineRunStatus] = []
-    pipeline_name: list[Text] = []
-    dataset_name: list[Text] = []
-    destination_name: list[Text] = []
-    job_run_id: list[UUID] = []
+    status: Some[PipelineRunStatus] = []
+    pipeline_name: Some[Text] = []
+    dataset_name: Some[Text] = []
+    destination_name: Some[Text] = []
+    job_run_id: Some[UUID] = []
     is_empty_run: bool | None = None
 
 
 class PipelineStatsQuery(WindowQuery):
-    sort: list[
+    sort: Some[
         Literal[
             "average_duration_ms",
             "latest_pipeline_run_at",
@@ -189,13 +193,13 @@ class PipelineStatsQuery(WindowQuery):
         ]
     ] = []
     q: Text | None = None
-    pipeline_name: list[Text] = []
-    latest_status: list[PipelineRunStatus] = []
-    latest_destination_name: list[Text] = []
+    pipeline_name: Some[Text] = []
+    latest_status: Some[PipelineRunStatus] = []
+    latest_destination_name: Some[Text] = []
 
 
 class DatasetStatsQuery(WindowQuery):
-    sort: list[
+    sort: Some[
         Literal[
             "average_duration_ms",
             "dataset_name",
@@ -206,6 +210,6 @@ class DatasetStatsQuery(WindowQuery):
         ]
     ] = []
     q: Text | None = None
-    dataset_name: list[Text] = []
-    latest_status: list[PipelineRunStatus] = []
-    latest_destination_name: list[Text] = []
+    dataset_name: Some[Text] = []
+    latest_status: Some[PipelineRunStatus] = []
+    latest_destination_name: Some[Text] = []

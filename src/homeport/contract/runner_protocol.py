@@ -1,11 +1,11 @@
 """What a runner and the server say to each other (`src/homeport_runner/README.md`)."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from homeport.contract.base import Model
+from homeport.contract.base import MAX_COUNT, MAX_INT, Model
 from homeport.contract.log_lines import IoStream, Source, Stage
 
 MAX_LINES = 5_000
@@ -15,7 +15,7 @@ MAX_LINE_CHARS = 300_000
 class ClaimRequest(Model):
     ticket: str = Field(max_length=200)
     host: str = Field("", max_length=200)
-    pid: int = 0
+    pid: int = Field(0, ge=0, le=MAX_INT)
 
 
 class EnvironmentLaunch(Model):
@@ -50,11 +50,11 @@ class Launch(Model):
     grace_seconds: float
 
 
-WireLine = tuple[datetime, IoStream, Source, Stage, str]
+WireLine = tuple[datetime, IoStream, Source, Stage, Annotated[str, Field(max_length=MAX_LINE_CHARS)]]
 
 
 class LinesRequest(Model):
-    first: int = Field(ge=0)
+    first: int = Field(ge=0, le=MAX_COUNT)
     lines: list[WireLine] = Field(max_length=MAX_LINES)
 
 
@@ -68,14 +68,14 @@ class ControlAnswer(Model):
 
 
 class StartedRequest(Model):
-    pid: int
+    pid: int = Field(ge=0, le=MAX_INT)
 
 
 class ExitRequest(Model):
     cause: Literal["exited", "cancelled", "timed_out", "setup_failed", "lost"]
-    exit_code: int | None = None
+    exit_code: int | None = Field(None, ge=-MAX_INT, le=MAX_INT)
     detail: str | None = Field(None, max_length=10_000)
-    lines: int = Field(ge=0)
+    lines: int = Field(ge=0, le=MAX_COUNT)
 
 
 class Accepted(Model):

@@ -4,7 +4,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from homeport.contract.base import BulkItemFailure, Model
+from pydantic import Field
+
+from homeport.contract.base import MAX_IDS, MAX_NAME_CHARS, MAX_PROFILE_CHARS, BulkItemFailure, Model
 
 
 class PipelineRunSummaryResponse(Model):
@@ -75,15 +77,15 @@ class JobRunResponse(Model):
 
 class CreateJobRunRequest(Model):
     job_id: UUID
-    trigger: str = "manual:"
+    trigger: str = Field(default="manual:", max_length=MAX_NAME_CHARS)
     mode: Literal["always", "when_not_running"] = "always"
-    profile: str | None = None
+    profile: str | None = Field(default=None, max_length=MAX_PROFILE_CHARS)
     refresh: bool = False
     skip_freshness: bool = False
 
 
 class CancelJobRunsRequest(Model):
-    job_run_ids: list[UUID]
+    job_run_ids: list[UUID] = Field(max_length=MAX_IDS)
     dry_run: bool = False
 
 

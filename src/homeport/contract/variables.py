@@ -45,7 +45,9 @@ def _whole(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_whole)]
+# taken in up to here; the true limits are told in words that name the variable
+_Name = Annotated[str, Field(max_length=1_000), AfterValidator(_whole)]
+_Value = Annotated[str, Field(max_length=1024 * 1024), AfterValidator(_whole)]
 
 VariableKind = Literal["plain", "secret"]
 VariableChangeStatus = Literal["upserted", "removed", "not_found"]
@@ -76,15 +78,15 @@ class WorkspaceVariablesResponse(Model):
 
 class PlainVariableUpsert(Model):
     type: Literal["plain"]
-    name: Text
-    value: Text
+    name: _Name
+    value: _Value
     """May be empty: the variable is then set, and empty."""
 
 
 class SecretVariableUpsert(Model):
     type: Literal["secret"]
-    name: Text
-    value: Text = Field(repr=False)
+    name: _Name
+    value: _Value = Field(repr=False)
     """Not empty; never shown again."""
 
 
@@ -94,9 +96,9 @@ VariableUpsert = Annotated[PlainVariableUpsert | SecretVariableUpsert, Field(dis
 class UpdateWorkspaceVariablesRequest(Model):
     """Changes of one scope: all of them, or none."""
 
-    profile: Text | None
+    profile: _Name | None
     upserts: list[VariableUpsert] = Field(default_factory=list, max_length=MAX_CHANGES)
-    deletes: list[Text] = Field(default_factory=list, max_length=MAX_CHANGES)
+    deletes: list[_Name] = Field(default_factory=list, max_length=MAX_CHANGES)
 
 
 class VariableChangeResult(Model):

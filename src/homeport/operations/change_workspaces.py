@@ -20,7 +20,6 @@ from homeport.store.workspaces import Workspace
 from homeport.telemetry import events
 
 _MAX_NAME_CHARS = 100
-_MAX_DESCRIPTION_CHARS = 10_000
 
 
 def update(
@@ -95,9 +94,6 @@ def _checked(wanted: dict[str, Any]) -> dict[str, Any]:
         if not name or len(name) > _MAX_NAME_CHARS or not name.isprintable():
             raise BadRequest(f"A workspace's name has 1 to {_MAX_NAME_CHARS} printable characters.")
         wanted["name"] = name
-    description = wanted.get("description") or ""
-    if len(description) > _MAX_DESCRIPTION_CHARS or "\x00" in description:
-        raise BadRequest(f"A description has at most {_MAX_DESCRIPTION_CHARS} characters, and no NUL among them.")
     return wanted
 
 
