@@ -76,6 +76,10 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", f"{WS}/job-runs/-cancel"): InWorkspace.WRITE,
     ("GET", f"{WS}/job-runs/{{run_id}}"): InWorkspace.READ,
     ("POST", f"{WS}/job-runs/{{run_id}}/-cancel"): InWorkspace.WRITE,
+    # schedules, Homeport's own
+    ("GET", f"{WS}/ticks"): InWorkspace.READ,
+    ("GET", f"{WS}/schedule"): InWorkspace.READ,
+    ("GET", f"{WS}/jobs/{{job_id}}/-explain"): InWorkspace.READ,
     # people, Homeport's own
     ("GET", KEYS): Let.PERSON,
     ("POST", KEYS): Let.PERSON,

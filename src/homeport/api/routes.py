@@ -12,6 +12,7 @@ from homeport.api import (
     documented,
     downloads,
     health,
+    ledger,
     people,
     requests,
     runner,
@@ -73,6 +74,10 @@ ROUTES: list[tuple[str, str, Callable[..., Any], int]] = [
     ("POST", f"{WS}/job-runs/-cancel", control.cancel_many_runs, 200),
     ("GET", f"{WS}/job-runs/{{run_id}}", control.get_run, 200),
     ("POST", f"{WS}/job-runs/{{run_id}}/-cancel", control.cancel_run, 200),
+    # schedules, Homeport's own
+    ("GET", f"{WS}/ticks", ledger.list_ticks, 200),
+    ("GET", f"{WS}/schedule", ledger.schedule, 200),
+    ("GET", f"{WS}/jobs/{{job_id}}/-explain", ledger.explain, 200),
     # people, Homeport's own
     ("GET", KEYS, people.list_keys, 200),
     ("POST", KEYS, people.create_key, 201),

@@ -18,6 +18,8 @@ COMMANDS = {
     "up": "homeport.cli.up",
     "connect": "homeport.cli.connect",
     "demo": "homeport.cli.demo",
+    "why": "homeport.cli.why",
+    "schedule": "homeport.cli.schedule",
     "key": "homeport.cli.key",
     "user": "homeport.cli.user",
     "doctor": "homeport.cli.doctor",

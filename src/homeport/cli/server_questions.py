@@ -1,4 +1,4 @@
-"""What `homeport connect` asks a server, over the HTTP API that every client uses."""
+"""What commands ask a server, over the HTTP API that every client uses."""
 
 import os
 from collections.abc import Iterator
@@ -83,6 +83,12 @@ class Server:
             if found.id == created["id"]:
                 return found
         raise CannotConnect(f"Workspace {name} was created as {created['id']}, but this key may not use it.")
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        """What the server answers; parameters that are none are not sent."""
+        return self._answer(
+            "GET", path, params={name: value for name, value in params.items() if value is not None}
+        )
 
     def _in(self, organization: dict[str, Any]) -> Iterator[KnownWorkspace]:
         me = self._answer("GET", f"/api/v1/organizations/{organization['id']}/me")

@@ -213,3 +213,24 @@ class DatasetStatsQuery(WindowQuery):
     dataset_name: Some[Text] = []
     latest_status: Some[PipelineRunStatus] = []
     latest_destination_name: Some[Text] = []
+
+
+class TicksQuery(WindowQuery):
+    """Of the ledger; `start` and `end` are compared with the last moment that a row stands for."""
+
+    sort: Some[Literal["moment"]] = []
+    job_id: UUID | None = None
+    outcome: Some[Text] = []
+
+
+class ScheduleQuery(Model):
+    """How far to look ahead."""
+
+    hours: float = Field(24, gt=0, le=24 * 366)
+    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
+    job_id: UUID | None = None
+
+
+class ExplainQuery(Model):
+    moment: Text | None = None
+    """ISO 8601; without offset it is read in the job's zone. Left out: the most recent and the next."""

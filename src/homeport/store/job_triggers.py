@@ -89,6 +89,16 @@ def due(tx: Tx, now: datetime, limit: int) -> list[TimedTrigger]:
     return all_of(tx, TimedTrigger, query)
 
 
+def coming(
+    tx: Tx, workspace_id: UUID, before: datetime, limit: int, job_id: UUID | None = None
+) -> list[TimedTrigger]:
+    """Timed triggers of a workspace that fire next before then, the soonest first."""
+    query = sa.select(*_timed_columns).where(table.c.workspace_id == workspace_id, table.c.next_at < before)
+    if job_id is not None:
+        query = query.where(table.c.job_id == job_id)
+    return all_of(tx, TimedTrigger, query.order_by(table.c.next_at, table.c.job_id, table.c.trigger).limit(limit))
+
+
 def earliest(tx: Tx) -> datetime | None:
     """When the next timed trigger of all fires, for a scheduler to sleep until."""
     query = sa.select(table.c.next_at).where(table.c.next_at.is_not(None)).order_by(table.c.next_at).limit(1)

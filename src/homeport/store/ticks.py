@@ -224,25 +224,36 @@ class Filters:
     before: datetime | None = None
 
 
-KEYS = (
-    Key(table.c.last_moment, descends=True),
-    Key(table.c.job_id, descends=True),
-    Key(table.c.trigger, descends=True),
-)
+def over(tx: Tx, job_id: UUID, start: datetime, end: datetime, limit: int) -> list[Tick]:
+    """Rows of a job that stand for moments in `[start, end)`, or for a range around it, the oldest first."""
+    query = (
+        sa.select(*_columns)
+        .where(table.c.job_id == job_id, table.c.last_moment >= start, table.c.moment < end)
+        .order_by(table.c.last_moment, table.c.trigger)
+        .limit(limit)
+    )
+    return all_of(tx, Tick, query)
+
+
+def keys(descends: bool) -> list[Key]:
+    """What lists are ordered by; kinds of the values are in `KEY_KINDS`."""
+    return [Key(column, descends) for column in (table.c.last_moment, table.c.job_id, table.c.trigger)]
+
+
 KEY_KINDS = (datetime, UUID, str)
 
 
 def find(
-    tx: Tx, workspace_id: UUID, filters: Filters, start: Start, limit: int
+    tx: Tx, workspace_id: UUID, filters: Filters, start: Start, limit: int, descends: bool = True
 ) -> list[tuple[Tick, tuple[Any, ...]]]:
     """Rows of a workspace, each at the last moment that it stands for, newest first; with their keys."""
-    found = listing.ids(tx, table.c.moment, table, _branches(workspace_id, filters), KEYS, start, limit)
+    found = listing.ids(tx, table.c.moment, table, _branches(workspace_id, filters), keys(descends), start, limit)
     if not found:
         return []
-    wanted = [(job_id, trigger, moment) for moment, (_, job_id, trigger) in found]
-    columns = (table.c.job_id, table.c.trigger, table.c.moment)
+    wanted = [(job_id, trigger, last_moment) for _, (last_moment, job_id, trigger) in found]
+    columns = (table.c.job_id, table.c.trigger, table.c.last_moment)
     rows = all_of(tx, Tick, sa.select(*_columns).where(sa.or_(*(_same(columns, key) for key in wanted))))
-    by_key = {(row.job_id, row.trigger, row.moment): row for row in rows}
+    by_key = {(row.job_id, row.trigger, row.last_moment): row for row in rows}
     return [(by_key[key], values) for key, (_, values) in zip(wanted, found, strict=True)]
 
 

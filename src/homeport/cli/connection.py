@@ -1,0 +1,67 @@
+"""The server and workspace that a folder is connected to: where `homeport connect` and dlt keep them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from homeport.cli.server_questions import Server
+from homeport.cli.settings_files import Pin, TomlFile
+from homeport.errors import CannotConnect
+
+_PAGE = 1000
+
+Folder = Annotated[Path, typer.Option("--dir", help="The workspace's folder.", exists=True, file_okay=False)]
+Url = Annotated[str | None, typer.Option(help="Address of the server; default: what the folder is connected to.")]
+ApiKey = Annotated[str | None, typer.Option(help="API key; default: the one that `homeport connect` wrote.")]
+WorkspaceId = Annotated[
+    str | None, typer.Option("--workspace", help="Id of the workspace; default: what the folder is connected to.")
+]
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A workspace on a server, ready to be asked."""
+
+    server: Server
+    workspace_id: str
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        return self.server.get(f"/api/v1/workspaces/{self.workspace_id}{path}", **params)
+
+    def jobs(self) -> Iterator[dict[str, Any]]:
+        """All jobs, archived ones too."""
+        cursor: str | None = None
+        while True:
+            page = self.get("/jobs", limit=_PAGE, cursor=cursor)
+            yield from page["items"]
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+
+@contextmanager
+def connected(folder: Path, url: str | None, api_key: str | None, workspace: str | None) -> Iterator[Connected]:
+    """Options win over the environment, and that over the files, as in the `dlthub` command."""
+    config, secrets = TomlFile(folder.resolve(), "config.toml"), TomlFile(folder.resolve(), "secrets.toml")
+    pinned = Pin.read(config)
+    base_url = (url or os.environ.get("RUNTIME__API_BASE_URL") or pinned.base_url).rstrip("/")
+    base_url = base_url if "://" in base_url else f"http://{base_url}"
+    workspace_id = workspace or os.environ.get("RUNTIME__WORKSPACE_ID") or pinned.workspace_id
+    key, origin = api_key or os.environ.get("RUNTIME__API_KEY"), "from --api-key or the environment"
+    if not key and base_url == pinned.base_url:
+        # the key of one server is not shown to another
+        key, origin = secrets.get(("runtime", "api_key")), f"in {secrets.label}"
+    missing = "workspace" if not workspace_id else "API key" if not key else None
+    if missing:
+        option = "--workspace" if missing == "workspace" else "--api-key"
+        raise CannotConnect(
+            f"{folder.resolve()} names no {missing} for {base_url}. Run `homeport connect` there first, or pass "
+            f"{option}."
+        )
+    with Server(base_url, str(key).strip(), origin, pinned) as server:
+        yield Connected(server, workspace_id)
