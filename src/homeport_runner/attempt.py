@@ -138,12 +138,21 @@ class Attempt:
     def _variables(self, environment: Path) -> dict[str, str]:
         return variables_of_run(
             os.environ,
-            self._launch.variables,
+            {**self._launch.variables, **self._input_files()},
             environment,
             home=make_private(self._folder / "home"),
             temporary=make_private(self._folder / "tmp"),
             storage=make_private(self._node.storage(self._launch.storage)),
         )
+
+    def _input_files(self) -> dict[str, str]:
+        """Lay out what the run reads, for the owner's eyes only; the variables that say where it is."""
+        folder = make_private(self._folder / "inputs")
+        for file in self._launch.inputs:
+            path = folder / file.name
+            path.touch(mode=0o600)
+            path.write_bytes(file.content)
+        return {file.variable: str(folder / file.name) for file in self._launch.inputs}
 
     def _report(self, ending: Ending) -> bool:
         """Every line first, then how it ended: who reads the exit finds the log complete."""

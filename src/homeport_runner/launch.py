@@ -5,6 +5,7 @@ Secrets live in here (`session`, `variables`) and are kept out of `repr`, so tha
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,15 @@ class Environment:
 
 
 @dataclass(frozen=True)
+class InputFile:
+    """Something that the run reads; it may be secret, as the variables are."""
+
+    variable: str
+    name: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Launch:
     session: str = field(repr=False)
     lease_seconds: float
@@ -42,6 +52,7 @@ class Launch:
     configuration_sha256: str | None
     timeout_seconds: float | None
     grace_seconds: float
+    inputs: tuple[InputFile, ...] = ()
 
 
 def parse_launch(document: Mapping[str, Any]) -> Launch:
@@ -76,6 +87,10 @@ def _parse(document: Mapping[str, Any]) -> Launch:
         configuration_sha256=configuration["sha256"] if configuration else None,
         timeout_seconds=None if timeout is None else float(timeout),
         grace_seconds=_or_default(document.get("grace_seconds"), DEFAULT_GRACE_SECONDS),
+        inputs=tuple(
+            InputFile(str(file["variable"]), _plain_name(file["name"]), base64.b64decode(file["content"]))
+            for file in document.get("inputs") or ()
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -186,3 +187,19 @@ def test_the_environment_has_the_version_asked_for(stage: Stage) -> None:
     server = stage.serve("import sys; print('%d.%d' % sys.version_info[:2])")
     stage.run(server)
     assert server.contents() == [PYTHON_VERSION]
+
+
+def test_files_of_the_launch_are_where_their_variables_say_and_gone_afterwards(stage: Stage) -> None:
+    content = base64.b64encode(b'{"order": 17}\x00').decode()
+    script = (
+        "import os, stat\n"
+        "path = os.environ['HOMEPORT_WEBHOOK_BODY_PATH']\n"
+        "print(path)\n"
+        "print(open(path, 'rb').read(), oct(stat.S_IMODE(os.stat(path).st_mode)))\n"
+    )
+    file = {"variable": "HOMEPORT_WEBHOOK_BODY_PATH", "name": "webhook-body", "content": content}
+    server = stage.serve(script, inputs=[file])
+    stage.run(server)
+    path, shown = server.contents(io_stream="stdout")
+    assert shown == repr(b'{"order": 17}\x00') + " 0o600"
+    assert not Path(path).exists()

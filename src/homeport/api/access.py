@@ -6,7 +6,7 @@ each other, for every role and every route.
 
 from enum import StrEnum
 
-from homeport.api.routes import ATTEMPT, AUTH, KEYS, LOGS, ORG, TELEMETRY, WS
+from homeport.api.routes import ATTEMPT, AUTH, HOOKS, KEYS, LOGS, ORG, TELEMETRY, WS
 from homeport.auth.permissions import OrganizationPermission as InOrganization
 from homeport.auth.permissions import Permission as InWorkspace
 
@@ -26,6 +26,8 @@ class Let(StrEnum):
     """With the token of the one upload."""
     RUN = "run"
     """With the token of the run, in the address."""
+    WEBHOOK = "webhook"
+    """With a signature of the body, by the secret of the job's webhook."""
     RUNNER = "runner"
     """With the ticket or session of the attempt."""
 
@@ -71,6 +73,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", f"{WS}/jobs/{{job_id}}/-unarchive"): InWorkspace.WRITE,
     ("POST", f"{WS}/jobs/{{job_id}}/-publish"): InWorkspace.WRITE,
     ("POST", f"{WS}/jobs/{{job_id}}/-unpublish"): InWorkspace.WRITE,
+    ("GET", f"{WS}/jobs/{{job_id}}/webhook"): InWorkspace.WRITE,
+    ("POST", f"{WS}/jobs/{{job_id}}/webhook/-issue-secret"): InWorkspace.WRITE,
     ("GET", f"{WS}/job-runs"): InWorkspace.READ,
     ("POST", f"{WS}/job-runs"): InWorkspace.CREATE_RUN,
     ("POST", f"{WS}/job-runs/-cancel"): InWorkspace.WRITE,
@@ -123,6 +127,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", f"{TELEMETRY}/job-runs/{{run_id}}/result"): InWorkspace.READ,
     ("GET", f"{TELEMETRY}/job-runs/{{run_id}}/result-trace"): InWorkspace.READ,
     ("PUT", "/beacon/v1/{token}/{kind}"): Let.RUN,
+    # who calls webhooks of jobs
+    ("POST", HOOKS): Let.WEBHOOK,
+    ("POST", f"{HOOKS}/{{path:path}}"): Let.WEBHOOK,
     # runners
     ("POST", f"{ATTEMPT}/claim"): Let.RUNNER,
     ("GET", f"{ATTEMPT}/packages/{{which}}"): Let.RUNNER,

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from homeport.contract.base import ErrorBody
 from homeport.contract.run_details import DetailedJobRunResponse
+from homeport.contract.webhooks import WebhookRunResponse
 
 _MEANING = {
     400: "The request cannot be carried out as written; nothing was changed.",
@@ -49,11 +50,13 @@ def answers_of(method: str, path: str) -> dict[int | str, dict[str, Any]]:
         statuses.add(413)
     if "/packages/" in path or path.endswith("/control"):
         statuses.add(409)
-    if path.startswith("/auth/"):
+    if path.startswith(("/auth/", "/hooks/")):
         statuses.add(429)
     answers: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorBody, "description": _MEANING[status]} for status in sorted(statuses)
     }
+    if path.startswith("/hooks/"):
+        answers[200] = {"model": WebhookRunResponse, "description": "The run that this delivery had started."}
     if method == "POST" and path.endswith("/job-runs"):
         answers[200] = {"model": DetailedJobRunResponse, "description": "The run that is under way already."}
     return answers
@@ -90,3 +93,5 @@ def _correct(path: str, operation: dict[str, Any]) -> None:
             "required": True,
             "content": {"application/json": {"schema": {"type": "object"}}},
         }
+    if path.startswith("/hooks/"):
+        operation["requestBody"] = {"required": False, "content": {"*/*": _BINARY}}

@@ -20,6 +20,7 @@ from homeport.api import (
     telemetry,
     uploading,
     variables,
+    webhooks,
 )
 
 ORG = "/api/v1/organizations/{organization_id}"
@@ -28,6 +29,7 @@ TELEMETRY = "/telemetry/v1/workspaces/{workspace_id}"
 LOGS = "/logs/v1/workspaces/{workspace_id}/job-runs/{run_id}"
 KEYS = "/api/v1/keys"
 AUTH = "/auth/v1/sessions"
+HOOKS = "/hooks/v1/{token}"
 ATTEMPT = "/runner/v1/attempts/{attempt_id}"
 
 ROUTES: list[tuple[str, str, Callable[..., Any], int]] = [
@@ -69,6 +71,8 @@ ROUTES: list[tuple[str, str, Callable[..., Any], int]] = [
     ("POST", f"{WS}/jobs/{{job_id}}/-unarchive", control.unarchive_job, 200),
     ("POST", f"{WS}/jobs/{{job_id}}/-publish", control.publish_job, 200),
     ("POST", f"{WS}/jobs/{{job_id}}/-unpublish", control.unpublish_job, 200),
+    ("GET", f"{WS}/jobs/{{job_id}}/webhook", webhooks.get_webhook, 200),
+    ("POST", f"{WS}/jobs/{{job_id}}/webhook/-issue-secret", webhooks.issue_secret, 200),
     ("GET", f"{WS}/job-runs", control.list_runs, 200),
     ("POST", f"{WS}/job-runs", control.create_run, 201),
     ("POST", f"{WS}/job-runs/-cancel", control.cancel_many_runs, 200),
@@ -122,6 +126,9 @@ ROUTES: list[tuple[str, str, Callable[..., Any], int]] = [
     ("GET", f"{TELEMETRY}/job-runs/{{run_id}}/result-trace", telemetry.get_result_trace, 200),
     # dlt inside of runs
     ("PUT", "/beacon/v1/{token}/{kind}", beacon.take_in, 200),
+    # who calls webhooks of jobs
+    ("POST", HOOKS, webhooks.receive, 201),
+    ("POST", f"{HOOKS}/{{path:path}}", webhooks.receive_at, 201),
     # runners
     ("POST", f"{ATTEMPT}/claim", runner.claim, 200),
     ("GET", f"{ATTEMPT}/packages/{{which}}", runner.package, 200),

@@ -57,3 +57,12 @@ def _limits(trying: Try) -> list[tuple[str, int]]:
 
 def _subject(address: str | None) -> str | None:
     return None if address is None else f"address:{address}"[:80]
+
+
+def count_failure(tx: Tx, address: str | None, now: datetime) -> None:
+    """Write down a failed try after it was examined, where being right is always let in: nobody can be kept out by
+    the failures of others. `TooManyTries` when the address has had its share; then nothing is written."""
+    subject = _subject(address) or "address:unknown"
+    if failed_tries.nth_latest(tx, subject, PER_ADDRESS, now - WINDOW) is not None:
+        raise TooManyTries("Too many failed tries from your address; wait some minutes and try again.")
+    failed_tries.add(tx, [subject], now)

@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": "homeport.cli.demo",
     "why": "homeport.cli.why",
     "schedule": "homeport.cli.schedule",
+    "webhook": "homeport.cli.webhook",
     "key": "homeport.cli.key",
     "user": "homeport.cli.user",
     "doctor": "homeport.cli.doctor",

@@ -24,7 +24,7 @@ class KnownWorkspace:
 
 
 class Server:
-    """The few questions that connecting asks, each with an answer for people when it goes wrong."""
+    """The few questions that these ask, each with an answer for people when it goes wrong."""
 
     def __init__(self, base_url: str, key: str, key_from: str, pinned: Pin) -> None:
         self.base_url = base_url
@@ -54,7 +54,7 @@ class Server:
 
     def reachable_workspaces(self) -> list[KnownWorkspace]:
         try:
-            self._organizations = list(self._answer("GET", "/api/v1/organizations?limit=1000")["items"])
+            self._organizations = list(self.answer("GET", "/api/v1/organizations?limit=1000")["items"])
             reachable = [found for organization in self._organizations for found in self._in(organization)]
         except (KeyError, TypeError):
             self._not_homeport("its list of organizations reads differently")
@@ -73,7 +73,7 @@ class Server:
                 f" {', '.join(org['name'] for org in homes)}. Create it on {self.base_url},"
                 " then pass its id with --workspace."
             )
-        created = self._answer(
+        created = self.answer(
             "POST",
             f"/api/v1/organizations/{homes[0]['id']}/workspaces",
             expected=201,
@@ -86,12 +86,12 @@ class Server:
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         """What the server answers; parameters that are none are not sent."""
-        return self._answer(
+        return self.answer(
             "GET", path, params={name: value for name, value in params.items() if value is not None}
         )
 
     def _in(self, organization: dict[str, Any]) -> Iterator[KnownWorkspace]:
-        me = self._answer("GET", f"/api/v1/organizations/{organization['id']}/me")
+        me = self.answer("GET", f"/api/v1/organizations/{organization['id']}/me")
         for membership in me.get("workspace_memberships", []):
             found = membership["workspace"]
             yield KnownWorkspace(
@@ -103,7 +103,8 @@ class Server:
                 email=me["email"],
             )
 
-    def _answer(self, method: str, path: str, *, expected: int = 200, **request: Any) -> dict[str, Any]:
+    def answer(self, method: str, path: str, *, expected: int = 200, **request: Any) -> dict[str, Any]:
+        """The JSON object that the server answers with."""
         answer = self._ask(method, path, headers=self._authorization, **request)
         try:
             body = answer.json()

@@ -33,6 +33,16 @@ class PackageLaunch(Model):
     sha256: str
 
 
+class FileLaunch(Model):
+    """A file that the run finds beside its workspace."""
+
+    variable: str
+    """The environment variable that says where it is."""
+    name: str
+    content: str
+    """base64"""
+
+
 class Launch(Model):
     """All a runner needs to run one attempt; handed out once, for the ticket."""
 
@@ -48,6 +58,7 @@ class Launch(Model):
     packages: dict[Literal["code", "configuration"], PackageLaunch | None]
     timeout_seconds: float | None
     grace_seconds: float
+    inputs: list[FileLaunch] = Field(default_factory=list)
 
 
 WireLine = tuple[datetime, IoStream, Source, Stage, Annotated[str, Field(max_length=MAX_LINE_CHARS)]]

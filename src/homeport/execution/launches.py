@@ -1,5 +1,6 @@
 """Everything a runner is told about one attempt: the launch document (run contract §5 to §8)."""
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from homeport.contract import dlt_deployment
-from homeport.contract.runner_protocol import Launch, PackageLaunch
+from homeport.contract.runner_protocol import FileLaunch, Launch, PackageLaunch
 from homeport.execution import environments
 
 DATA_PROFILES = {"access": "prod"}
@@ -32,6 +33,16 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class WebhookCall:
+    """What a run is given of the call of a webhook that started it."""
+
+    body: bytes
+    headers: str
+    """A JSON object."""
+    path: str
+
+
+@dataclass(frozen=True)
 class LaunchOrder:
     """What is launched: the pinned versions and decisions of one run."""
 
@@ -51,6 +62,8 @@ class LaunchOrder:
     lease_seconds: float
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What the workspace and the profile set; they hold secrets."""
+    webhook: WebhookCall | None = field(default=None, repr=False)
+    """What the call brought that started the run, if one did."""
     beacon_url: str | None = field(default=None, repr=False)
     """Where dlt inside of the run reports to; a secret of the run."""
 
@@ -102,6 +115,7 @@ def compose(order: LaunchOrder, session: str, configuration_sha256: str) -> Laun
         },
         timeout_seconds=order.limits.timeout,
         grace_seconds=order.limits.grace,
+        inputs=_inputs(order),
     )
 
 
@@ -122,7 +136,19 @@ def _variables(order: LaunchOrder) -> dict[str, str]:
         # dlt would send anonymous usage data off this machine
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         **({"RUNTIME__DLTHUB_DSN": order.beacon_url} if order.beacon_url else {}),
+        **(_webhook_variables(order.webhook) if order.webhook else {}),
     }
+
+
+def _webhook_variables(call: WebhookCall) -> dict[str, str]:
+    return {"HOMEPORT_WEBHOOK_HEADERS": call.headers, "HOMEPORT_WEBHOOK_PATH": call.path}
+
+
+def _inputs(order: LaunchOrder) -> list[FileLaunch]:
+    if order.webhook is None:
+        return []
+    content = base64.b64encode(order.webhook.body).decode()
+    return [FileLaunch(variable="HOMEPORT_WEBHOOK_BODY_PATH", name="webhook-body", content=content)]
 
 
 def _folder_name(workspace_name: str) -> str:

@@ -49,6 +49,8 @@ class Action(StrEnum):
     VARIABLES_CHANGE = "variables.change"
     MASTER_KEY_ROTATE = "master_key.rotate"
     SIGNING_KEY_ROTATE = "signing_key.rotate"
+    WEBHOOK_SECRET = "webhook.secret"  # noqa: S105 - the name of an action
+    """A job's webhook got a secret, or a new one."""
     CONFIGURATION_DOWNLOAD = "configuration.download"
     """With all the secrets in it."""
 

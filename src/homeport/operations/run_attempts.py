@@ -23,7 +23,7 @@ from homeport.contract.runner_protocol import (
 from homeport.errors import Conflict, NotFound, NotSignedIn
 from homeport.execution import configurations, launches
 from homeport.logs import writing
-from homeport.operations import beacon, variables
+from homeport.operations import beacon, variables, webhooks
 from homeport.operations.platform import Platform
 from homeport.scheduling import run_lifecycle as lifecycle
 from homeport.scheduling.run_lifecycle import RunStatus
@@ -195,5 +195,6 @@ def _order(tx: Tx, platform: Platform, run: runs.Run) -> tuple[launches.LaunchOr
         lease_seconds=settings.lease_seconds,
         beacon_url=f"{platform.runner_url}/beacon/v1/{beacon.tokens_of(platform).of_run(run.id)}",
         variables=variables.of_run(tx, platform, workspace.id, run.profile),
+        webhook=webhooks.of_run(tx, platform, run),
     )
     return order, configuration
