@@ -1,5 +1,7 @@
 """What can be done with a page's buttons, and by whom."""
 
+import re
+
 import httpx
 
 from ..world import World
@@ -66,3 +68,21 @@ def test_a_form_from_another_site_is_refused(alice: httpx.Client, home: str, sho
     assert shop.runs_of("shop.load") == []
     del alice.headers["Origin"]
     assert alice.post(f"{home}/jobs/jobs.shop.load/-run").status_code == 403
+
+
+def test_a_webhook_gets_its_secret_which_is_shown_once(
+    alice: httpx.Client, browsers: Browsers, home: str, world: World
+) -> None:
+    world.deploy_jobs(("a", "webhook:orders"))
+    page = f"{home}/jobs/jobs.a"
+    assert "It has no secret yet" in alice.get(page).text
+    shown = [alice.post(f"{page}/-webhook-secret", data=data).text for data in ({}, {"replace": "yes"})]
+    secrets = {found for text in shown for found in re.findall(r"<code>(whsec_[^<]+)</code>", text)}
+    assert len(secrets) == 2
+    assert alice.post(f"{page}/-webhook-secret").status_code == 409
+    later = alice.get(page).text
+    assert re.search(r"/hooks/v1/[\w-]+/orders", later)
+    assert "whsec_" not in later
+    viewer = browsers.of(world.invite("bob@example.org", "viewer"))
+    assert "/hooks/v1/" not in viewer.get(page).text
+    assert viewer.post(f"{page}/-webhook-secret").status_code == 403

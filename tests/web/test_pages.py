@@ -101,6 +101,15 @@ def test_a_run_tells_where_it_comes_from_and_what_came_of_it(alice: httpx.Client
     assert "after load succeeds" in page
 
 
+def test_a_run_tells_which_follow_ups_were_not_started(alice: httpx.Client, home: str, shop: World) -> None:
+    shop.start("shop.report")
+    load = shop.complete("shop.load")
+    page = _text(alice, f"{home}/runs/{load.id}")
+    assert "Not started when this ended" in page
+    assert "allowed runs of jobs.shop.report are active" in page
+    assert f"{home}/jobs/jobs.shop.report" in page
+
+
 def test_a_run_tells_why_it_failed(alice: httpx.Client, home: str, shop: World) -> None:
     run = shop.running("shop.load").exit(3)
     page = _text(alice, f"{home}/runs/{run.id}")

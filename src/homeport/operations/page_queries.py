@@ -12,14 +12,17 @@ from uuid import UUID
 from homeport.auth.permissions import Permission, grants, may_start, role_in, workspace_for
 from homeport.auth.principals import Principal, as_member
 from homeport.contract.log_lines import LogLine
+from homeport.contract.webhooks import WebhookResponse
 from homeport.errors import NotAllowed, NotFound
 from homeport.execution.launches import Limits, limits_of
 from homeport.logs import reading
+from homeport.operations import webhooks
 from homeport.operations.platform import Platform
 from homeport.scheduling.freshness import parse_freshness
 from homeport.scheduling.triggers import TriggerKind, parse_trigger
 from homeport.store import (
     attempts,
+    declined_starts,
     job_lists,
     job_triggers,
     jobs,
@@ -108,6 +111,16 @@ class JobDetails:
     runs: list[RunSeen]
     has_older_runs: bool
     may_start: bool
+    webhook: WebhookResponse | None
+    """How it is called; none where it cannot be, or the person may not know."""
+
+
+@dataclass(frozen=True)
+class NotStarted:
+    """A follow-up that was declined."""
+
+    job: CurrentJob
+    reasons: list[str]
 
 
 @dataclass(frozen=True)
@@ -124,6 +137,8 @@ class RunDetails:
     line_count: int
     """Lines of its log so far."""
     may_cancel: bool
+    not_started: list[NotStarted]
+    """Jobs that its end would have started."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +245,9 @@ def job(platform: Platform, principal: Principal, workspace_id: UUID, name: str,
             runs=_seen(tx, shown[:RUNS_OF_A_JOB]),
             has_older_runs=len(shown) > RUNS_OF_A_JOB,
             may_start=_may_start(tx, principal, found, current),
+            webhook=webhooks.of_page(tx, platform, current)
+            if _may(tx, principal, workspace_id, Permission.WRITE)
+            else None,
         )
 
 
@@ -260,6 +278,7 @@ def run(platform: Platform, principal: Principal, workspace_id: UUID, run_id: UU
             started=_seen(tx, started),
             line_count=sum(attempt.next_line for attempt in attempts.of_run(tx, run_id)),
             may_cancel=_may(tx, principal, workspace_id, Permission.WRITE),
+            not_started=_not_started(tx, run_id),
         )
 
 
@@ -382,6 +401,12 @@ def _downstream(current: CurrentJob, others: Sequence[CurrentJob]) -> list[Edge]
 def _may_start(tx: Tx, principal: Principal, workspace: Workspace, current: CurrentJob) -> bool:
     role, version = role_in(tx, principal, workspace), current.version
     return role is not None and may_start(role, version.definition, version.profile, is_own_profile=True)
+
+
+def _not_started(tx: Tx, run_id: UUID) -> list[NotStarted]:
+    declined = declined_starts.after_run(tx, run_id, RUNS_STARTED_SHOWN)
+    found = {current.job.id: current for current in jobs.by_ids(tx, {item.job_id for item in declined})}
+    return [NotStarted(found[item.job_id], item.reasons) for item in declined]
 
 
 def _may(tx: Tx, principal: Principal, workspace_id: UUID, permission: Permission) -> bool:

@@ -66,6 +66,13 @@ def show(platform: Platform, principal: Principal, workspace_id: UUID, job_id: U
         return WebhookResponse(**_described(platform, current, webhooks.of_job(tx, job_id)))
 
 
+def of_page(tx: Tx, platform: Platform, current: jobs.CurrentJob) -> WebhookResponse | None:
+    """How a job is called, for somebody who may know; none for a job without webhook trigger."""
+    if not _paths(current):
+        return None
+    return WebhookResponse(**_described(platform, current, webhooks.of_job(tx, current.job.id)))
+
+
 def issue_secret(
     platform: Platform, principal: Principal, workspace_id: UUID, job_id: UUID, replace_it: bool
 ) -> NewWebhookResponse:

@@ -65,6 +65,19 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class WebhookPart:
+    """How the job is called from outside, for those who may change that."""
+
+    urls: tuple[str, ...]
+    issued_at: datetime | None
+    """When its secret was made; none before there is one."""
+    secret: str | None
+    """A new one, shown this once."""
+    secret_action: str
+    """Where to post to get a secret, or a new one."""
+
+
+@dataclass(frozen=True)
 class JobPage:
     frame: Frame
     label: str
@@ -90,6 +103,7 @@ class JobPage:
     deployed_by: str
     upstream: tuple[EdgeItem, ...]
     downstream: tuple[EdgeItem, ...]
+    webhook: WebhookPart | None
     bars: tuple[Bar, ...]
     runs: tuple[RunRow, ...]
     newer_url: str | None
@@ -102,11 +116,18 @@ def show(
     name: str,
     page: Annotated[int, Query(ge=1, le=MAX_OFFSET // RUNS_OF_A_JOB)] = 1,
 ) -> Response:
+    return answer(visitor, workspace_id, name, page)
+
+
+def answer(
+    visitor: Visitor, workspace_id: UUID, name: str, page: int = 1, webhook_secret: str | None = None
+) -> Response:
+    """The page, once with a secret that was just made."""
     seen = page_queries.job(visitor.platform, visitor.principal, workspace_id, name, page)
-    return rendering.answer(_page(visitor, seen, page))
+    return rendering.answer(_page(visitor, seen, page, webhook_secret))
 
 
-def _page(visitor: Visitor, seen: JobDetails, number: int) -> JobPage:
+def _page(visitor: Visitor, seen: JobDetails, number: int, webhook_secret: str | None) -> JobPage:
     job, version = seen.job.current.job, seen.job.current.version
     definition = version.definition
     url = job_url(job.workspace_id, job.job_ref)
@@ -137,11 +158,19 @@ def _page(visitor: Visitor, seen: JobDetails, number: int) -> JobPage:
         deployed_by=seen.author,
         upstream=tuple(_edge_item(edge, job.workspace_id, 0) for edge in seen.upstream),
         downstream=tuple(_edge_item(edge, job.workspace_id, 1) for edge in seen.downstream),
+        webhook=_webhook(seen, url, webhook_secret),
         bars=_bars(runs) if number == 1 else (),
         runs=runs,
         newer_url=f"{url}?page={number - 1}" if number > 1 else None,
         older_url=f"{url}?page={number + 1}" if seen.has_older_runs else None,
     )
+
+
+def _webhook(seen: JobDetails, url: str, secret: str | None) -> WebhookPart | None:
+    found = seen.webhook
+    if found is None:
+        return None
+    return WebhookPart(tuple(found.urls), found.issued_at, secret, f"{url}/-webhook-secret")
 
 
 def _tags(definition: dict[str, Any]) -> tuple[str, ...]:

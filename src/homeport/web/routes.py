@@ -25,6 +25,7 @@ from homeport.web import (
     run_log,
     sign_in,
     sign_out,
+    webhook_secret,
     workspace,
     workspaces,
 )
@@ -70,6 +71,7 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", f"{WS}/runs/{{run_id}}/events", run_events.show),
     ("GET", f"{WS}/runs/{{run_id}}/log.txt", run_log.show),
     ("POST", f"{WS}/jobs/{{name}}/-run", run_job.submit),
+    ("POST", f"{WS}/jobs/{{name}}/-webhook-secret", webhook_secret.submit),
     ("POST", f"{WS}/runs/{{run_id}}/-cancel", cancel_run.submit),
     ("GET", "/w/{rest:path}", error.no_such_page),
 ]

@@ -57,6 +57,15 @@ class LogPart:
 
 
 @dataclass(frozen=True)
+class NotStartedItem:
+    """A job that its end did not start, although a trigger said so."""
+
+    label: str
+    url: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RunPage:
     frame: Frame
     status: str
@@ -87,6 +96,7 @@ class RunPage:
     """Where to post to cancel it; none when it is over or the person may not."""
     previous: RunRow | None
     started: tuple[RunRow, ...]
+    not_started: tuple[NotStartedItem, ...]
     log: LogPart
 
 
@@ -161,5 +171,9 @@ def _page(visitor: Visitor, seen: RunDetails, log: LogPart) -> RunPage:
         else None,
         previous=None if seen.previous is None else run_row(seen.previous, visitor.now),
         started=run_rows(seen.started, visitor.now),
+        not_started=tuple(
+            NotStartedItem(label(item.job), job_url(workspace.id, item.job.job.job_ref), tuple(item.reasons))
+            for item in seen.not_started
+        ),
         log=log,
     )

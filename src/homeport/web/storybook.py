@@ -24,13 +24,13 @@ from homeport.web.device import DevicePage, WaitingTerminal
 from homeport.web.error import ErrorPage
 from homeport.web.frame import Crumb, Frame
 from homeport.web.invitation import InvitationPage
-from homeport.web.job import Bar, EdgeItem, JobPage, PipelineLink, TriggerItem
+from homeport.web.job import Bar, EdgeItem, JobPage, PipelineLink, TriggerItem, WebhookPart
 from homeport.web.keys import KeyList, KeyRow, KeysPage
 from homeport.web.members import InvitationRow, MemberRow, MembersPage, WorkspacePart
 from homeport.web.pipeline import PipelinePage
 from homeport.web.rendering import Page, Renderer
 from homeport.web.rows import JobRow, LatestRun, RunRow
-from homeport.web.run import LogPart, LogRow, RunPage
+from homeport.web.run import LogPart, LogRow, NotStartedItem, RunPage
 from homeport.web.sign_in import SignInPage
 from homeport.web.workspace import ActiveVersion, WorkspacePage
 from homeport.web.workspaces import WorkspaceItem, WorkspacesPage
@@ -140,6 +140,8 @@ _BARS = tuple(
     )
 )
 
+_HOOK_URL = "https://homeport.example.org/hooks/v1/qPyVtMf0w4Jm/orders"
+
 _JOB_PAGE = JobPage(
     frame=Frame("Load the shop (fruitshop)", NOW, _PERSON, (_WORKSPACE,)),
     label="Load the shop (fruitshop)",
@@ -164,6 +166,7 @@ _JOB_PAGE = JobPage(
     deployed_by=_PERSON,
     upstream=(EdgeItem("waits until fresh:", "Prices (prices)", "#", False),),
     downstream=(EdgeItem("starts after a success", "Report (fruitshop_report)", "#", False),),
+    webhook=None,
     bars=_BARS,
     runs=tuple(run for run in _RUNS if run.job_label.startswith("Load")),
     newer_url=None,
@@ -226,6 +229,7 @@ _RUN_PAGE = RunPage(
     cancel_action="#",
     previous=None,
     started=(),
+    not_started=(),
     log=LogPart(_LOG_ROWS, None, None, None, "#", "#"),
 )
 
@@ -402,6 +406,19 @@ STORIES: dict[str, Page] = {
         ref=HOSTILE, description=HOSTILE, triggers=(TriggerItem(HOSTILE, HOSTILE),), tags=(HOSTILE,),
         pipeline=PipelineLink(HOSTILE, "#"), entry_point=HOSTILE, runs=(_HOSTILE_RUN,), bars=(
             Bar(0, 50, "failed", "#", HOSTILE), Bar(12, 50, "failed", "#", HOSTILE),
+        ),
+    ),
+    "job-called": replace(
+        _JOB_PAGE,
+        triggers=(TriggerItem("webhook orders", "webhook:orders"),),
+        webhook=WebhookPart((_HOOK_URL,), _ago(days=3), None, "#"),
+    ),
+    "job-new-secret": replace(_JOB_PAGE, webhook=WebhookPart((_HOOK_URL,), NOW, "whsec_c2hvd24gb25jZQ", "#")),
+    "job-without-secret": replace(_JOB_PAGE, webhook=WebhookPart((), None, None, "#")),
+    "run-follow-up-declined": replace(
+        _FAILED_RUN,
+        not_started=(
+            NotStartedItem("Alarm (fruitshop_report)", "#", ("1 of 1 allowed runs of jobs.alarm are active",)),
         ),
     ),
     "run-running": _RUN_PAGE,
