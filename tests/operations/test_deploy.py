@@ -173,6 +173,13 @@ def test_a_changed_zone_moves_the_moment(world: World) -> None:
     assert next_at(world, "a").isoformat() == "2026-03-02T23:00:00+00:00"
 
 
+def test_a_changed_zone_leaves_every_in_its_phase(world: World) -> None:
+    world.deploy_jobs(("a", HOURLY))
+    world.advance(minutes=40)
+    world.deploy(definition("a", HOURLY, require={"timezone": "Asia/Tokyo"}))
+    assert next_at(world, "a") == NOW + timedelta(hours=1)
+
+
 def test_a_removed_schedule_fires_no_more_and_takes_its_pause_along(world: World) -> None:
     world.deploy_jobs(("a", HOURLY))
     with world.database.write() as tx:

@@ -325,8 +325,11 @@ def _profile(context: _Deploy, definition: Definition) -> str:
 def _index_triggers(context: _Deploy, current: jobs.CurrentJob, previous: jobs.CurrentJob | None) -> None:
     """Write what fires the job; a timed trigger that did not change keeps its next moment."""
     kept: Mapping[str, datetime] = {}
-    if previous is not None and previous.version.zone == current.version.zone:
+    if previous is not None:
         kept = job_triggers.timed_of(context.tx, current.job.id)
+        if previous.version.zone != current.version.zone:
+            # only a cron is read in the zone: `every` keeps its phase
+            kept = {text: at for text, at in kept.items() if parse_trigger(text).kind is not TriggerKind.SCHEDULE}
     job_schedules.set_up(context.tx, current, context.now, kept)
 
 
