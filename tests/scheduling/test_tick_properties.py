@@ -2,16 +2,19 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from croniter import croniter
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homeport.scheduling.cron import parse_cron
 from homeport.scheduling.intervals import natural_interval
 from homeport.scheduling.ticks import latest_tick, next_tick, ticks_between
 from homeport.scheduling.triggers import Trigger, parse_trigger
+
+from .. import clock_oracle
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -146,30 +149,78 @@ def distinct_changes(year: int) -> list[tuple[str, datetime]]:
     return list(found.values())
 
 
-def oracle(cron: str, is_repeating: bool, start: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]:
-    minutes, hours = ([int(v) if v != "*" else -1 for v in part] for part in croniter.expand(cron)[0][:2])
-
-    def names(reading: datetime) -> bool:
-        return (reading.minute in minutes or -1 in minutes) and (reading.hour in hours or -1 in hours)
-
-    ticks, moment = [], start
-    while moment < end:
-        local = moment.astimezone(zone)
-        reading = (moment - MINUTE).astimezone(zone).replace(tzinfo=None) + MINUTE
-        left_out = False
-        while reading < local.replace(tzinfo=None):  # the clocks have just gone forward over this reading
-            left_out = left_out or names(reading)
-            reading += MINUTE
-        if left_out or (names(local) and (local.fold == 0 or is_repeating)):
-            ticks.append(moment)
-        moment += MINUTE
-    return ticks
-
-
 @pytest.mark.parametrize(("cron", "is_repeating"), ORACLE_CRONS.items())
 def test_around_every_clock_change_of_the_world_the_ticks_are_the_oracles(cron: str, is_repeating: bool) -> None:
     trigger = parse_trigger(f"schedule:{cron}")
     for zone, look in distinct_changes(2026):
         start, end = look - 3 * HOUR, look + 15 * HOUR
         found = list(ticks_between(trigger, start, end, zone))
-        assert found == oracle(cron, is_repeating, start, end, ZoneInfo(zone)), (zone, look)
+        assert found == clock_oracle.ticks(cron, is_repeating, start, end, ZoneInfo(zone)), (zone, look)
+
+
+# what zones have done: half an hour, two hours, midnight, a whole day, a winter that counts as the saving
+HISTORY = [
+    ("Australia/Lord_Howe", 2019),
+    ("Antarctica/Casey", 2009),
+    ("Antarctica/Casey", 2020),
+    ("Antarctica/Troll", 2021),
+    ("Pacific/Apia", 2011),
+    ("Africa/Casablanca", 2024),
+    ("America/Havana", 2024),
+    ("Europe/Dublin", 2025),
+    ("Asia/Pyongyang", 2018),
+    ("America/Caracas", 2007),
+    ("Asia/Gaza", 2023),
+]
+
+
+@cache
+def changes_of(zone: str, year: int) -> list[datetime]:
+    """The last look, every two hours, before each change of the clocks."""
+    looks = [datetime(year, 1, 1, tzinfo=UTC) + n * 2 * HOUR for n in range(12 * 366)]
+    offsets = [offset_at(look, ZoneInfo(zone)) for look in looks]
+    return [look for look, old, new in zip(looks, offsets, offsets[1:], strict=False) if old != new]
+
+
+def field(low: int, high: int) -> st.SearchStrategy[str]:
+    value = st.integers(low, high)
+    steps = st.sampled_from([2, 3, 5, 7, 20]).map(lambda step: f"*/{step}")
+    return (
+        st.just("*") | steps | st.lists(value, min_size=1, max_size=4).map(lambda some: ",".join(map(str, some)))
+    )
+
+
+# hours around the changes; days so that most of them are meant
+NIGHTLY = st.builds(
+    lambda minute, hour, day, weekday: f"{minute} {hour} {day} * {weekday}",
+    field(0, 59),
+    field(0, 4) | st.just("23"),
+    st.sampled_from(["*", "*", "*/2", "1,5,8,25-31"]),
+    st.sampled_from(["*", "*", "0", "sat,sun"]),
+)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(HISTORY), NIGHTLY, st.integers(-150, 150))
+def test_around_strange_changes_of_history_any_cron_has_the_oracles_ticks(
+    history: tuple[str, int], cron: str, shift: int
+) -> None:
+    zone = history[0]
+    trigger, is_repeating = parse_trigger(f"schedule:{cron}"), parse_cron(cron).is_repeating
+    assert is_repeating == any(mark in part for part in cron.split()[:2] for mark in "*/")
+    for look in changes_of(*history):
+        start = look + shift * MINUTE - 3 * HOUR
+        end = start + 9 * HOUR
+        found = list(ticks_between(trigger, start, end, zone))
+        assert found == clock_oracle.ticks(cron, is_repeating, start, end, ZoneInfo(zone)), (zone, look)
+        assert all(earlier < later for earlier, later in pairwise(found))
+
+
+@pytest.mark.parametrize("cron", ["59 1 * * * 30,45", "* 2 * * * */20", "0 0 * * * 0,1", "*/30 * * * * 59"])
+def test_seconds_around_a_change_are_the_oracles(cron: str) -> None:
+    is_repeating = parse_cron(cron).is_repeating
+    for zone, year in [("America/New_York", 2026), ("Australia/Lord_Howe", 2026), ("America/Havana", 2026)]:
+        for look in changes_of(zone, year):
+            start, end = look - HOUR / 2, look + 3.5 * HOUR
+            expected = clock_oracle.ticks(cron, is_repeating, start, end, ZoneInfo(zone), timedelta(seconds=1))
+            assert list(ticks_between(parse_trigger(f"schedule:{cron}"), start, end, zone)) == expected
