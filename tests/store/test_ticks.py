@@ -137,3 +137,13 @@ def test_the_list_is_narrowed_and_goes_on_where_a_page_ended(world: World, job_i
             NOW + timedelta(hours=hour) for hour in (5, 3, 1)
         ]
     assert [row.moment - NOW for row, _ in first + rest] == [timedelta(hours=hour) for hour in (4, 3, 2, 1)]
+
+
+def test_a_page_may_be_as_long_as_pages_are(world: World, job_id: UUID) -> None:
+    with world.database.write() as tx:
+        for minute in range(1_002):
+            assert ticks.record(tx, tick(world, job_id, NOW + timedelta(minutes=minute)))
+    with world.database.read() as tx:
+        found = ticks.find(tx, world.workspace.id, ticks.Filters(), Start(), 1_001)
+    assert len(found) == 1_001
+    assert found[0][0].moment == NOW + timedelta(minutes=1_001)

@@ -210,3 +210,19 @@ def test_hostile_names_and_lines_stay_text(alice: httpx.Client, home: str, world
         assert "<script>alert" not in text
         assert "alert(&#34;1&#34;)" in text
         assert "{{ 7 * 7 }}" in text
+
+
+def test_a_job_shows_what_became_of_its_latest_moments(alice: httpx.Client, home: str, world: World) -> None:
+    world.deploy(
+        definition("up", "schedule:0 * * * *"),
+        definition("a", "schedule:0 * * * *", freshness=["job.is_fresh:jobs.up"]),
+    )
+    world.advance(hours=3)
+    world.fire()
+    page = alice.get(f"{home}/jobs/jobs.a").text
+    assert "Why did it (not) run?" in page
+    assert "covered by another run" in page
+    assert "upstream jobs.up didn&#39;t process any intervals yet (refresh pending)" in page
+    world.complete_run(world.runs_of("up")[0])
+    assert 'class="kind warn">waits' not in alice.get(f"{home}/jobs/jobs.a").text
+    assert "Why did it" not in alice.get(f"{home}/jobs/jobs.a?page=2").text

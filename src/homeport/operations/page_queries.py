@@ -30,6 +30,7 @@ from homeport.store import (
     people,
     run_lists,
     runs,
+    ticks,
     workspaces,
 )
 from homeport.store.jobs import CurrentJob, JobVersion
@@ -44,6 +45,7 @@ MAX_LIVE_JOBS = 200
 MAX_ARCHIVED_JOBS = 50
 RECENT_RUNS = 15
 RUNS_OF_A_JOB = 40
+TICKS_OF_A_JOB = 8
 RUNS_STARTED_SHOWN = 50
 
 Relation = Literal["success", "fail", "fresh"]
@@ -100,6 +102,14 @@ class WorkspaceSeen:
 
 
 @dataclass(frozen=True)
+class TickSeen:
+    """A row of the ledger, and the run that it started or that covers it, if it names one."""
+
+    tick: ticks.Tick
+    run: Run | None
+
+
+@dataclass(frozen=True)
 class JobDetails:
     workspace: Workspace
     job: JobSeen
@@ -113,6 +123,8 @@ class JobDetails:
     may_start: bool
     webhook: WebhookResponse | None
     """How it is called; none where it cannot be, or the person may not know."""
+    ticks: list[TickSeen]
+    """The latest moments of its schedule, newest first; on the first page."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +260,15 @@ def job(platform: Platform, principal: Principal, workspace_id: UUID, name: str,
             webhook=webhooks.of_page(tx, platform, current)
             if _may(tx, principal, workspace_id, Permission.WRITE)
             else None,
+            ticks=_ticks(tx, current) if page == 1 else [],
         )
+
+
+def _ticks(tx: Tx, current: CurrentJob) -> list[TickSeen]:
+    rows = ticks.latest_of(tx, current.job.id, TICKS_OF_A_JOB)
+    named = {row.run_id for row in rows if row.run_id is not None}
+    found = runs.by_ids(tx, current.job.workspace_id, list(named)) if named else {}
+    return [TickSeen(row, found.get(row.run_id) if row.run_id is not None else None) for row in rows]
 
 
 def job_id(platform: Platform, principal: Principal, workspace_id: UUID, name: str) -> UUID:

@@ -11,7 +11,7 @@ row per moment instead of a range; pools and priorities order rows that are open
 `look_again_at`. New reasons to wait are new texts in `reasons` and `inputs`, new ends are new values of `outcome`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -251,10 +251,10 @@ def find(
     if not found:
         return []
     wanted = [(job_id, trigger, last_moment) for _, (last_moment, job_id, trigger) in found]
-    columns = (table.c.job_id, table.c.trigger, table.c.last_moment)
-    rows = all_of(tx, Tick, sa.select(*_columns).where(sa.or_(*(_same(columns, key) for key in wanted))))
+    key = sa.tuple_(table.c.job_id, table.c.trigger, table.c.last_moment)
+    rows = all_of(tx, Tick, sa.select(*_columns).where(key.in_(wanted)))
     by_key = {(row.job_id, row.trigger, row.last_moment): row for row in rows}
-    return [(by_key[key], values) for key, (_, values) in zip(wanted, found, strict=True)]
+    return [(by_key[key_], values) for key_, (_, values) in zip(wanted, found, strict=True)]
 
 
 def count(tx: Tx, workspace_id: UUID, filters: Filters, cap: int) -> int:
@@ -272,10 +272,6 @@ def _branches(workspace_id: UUID, filters: Filters) -> list[list[Condition]]:
     if not filters.outcomes:
         return [common]
     return [[*common, table.c.outcome == outcome] for outcome in dict.fromkeys(filters.outcomes)]
-
-
-def _same(columns: Sequence[sa.ColumnElement[Any]], values: tuple[Any, ...]) -> Condition:
-    return sa.and_(*(column == value for column, value in zip(columns, values, strict=True)))
 
 
 def _is(tick: Tick) -> list[Condition]:

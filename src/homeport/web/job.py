@@ -15,7 +15,7 @@ from homeport.operations import page_queries
 from homeport.operations.page_queries import RUNS_OF_A_JOB, Edge, JobDetails
 from homeport.web import rendering, words
 from homeport.web.frame import Crumb, Frame
-from homeport.web.rows import RunRow, job_url, label, pipeline_url, run_rows, workspace_url
+from homeport.web.rows import RunRow, TickRow, job_url, label, pipeline_url, run_rows, tick_rows, workspace_url
 from homeport.web.visiting import Visiting, Visitor
 
 _BARS = 30
@@ -108,6 +108,8 @@ class JobPage:
     runs: tuple[RunRow, ...]
     newer_url: str | None
     older_url: str | None
+    ticks: tuple[TickRow, ...]
+    """The latest moments of its schedule."""
 
 
 def show(
@@ -163,6 +165,7 @@ def _page(visitor: Visitor, seen: JobDetails, number: int, webhook_secret: str |
         runs=runs,
         newer_url=f"{url}?page={number - 1}" if number > 1 else None,
         older_url=f"{url}?page={number + 1}" if seen.has_older_runs else None,
+        ticks=tick_rows(seen.ticks),
     )
 
 

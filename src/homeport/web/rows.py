@@ -7,7 +7,8 @@ from urllib.parse import quote
 from uuid import UUID
 
 from homeport.contract import dlt_deployment
-from homeport.operations.page_queries import JobSeen, RunSeen
+from homeport.operations.page_queries import JobSeen, RunSeen, TickSeen
+from homeport.scheduling.tick_outcomes import DEFERRED
 from homeport.store.jobs import CurrentJob, JobVersion
 from homeport.store.runs import Run
 from homeport.web import words
@@ -36,6 +37,20 @@ class RunRow:
     """How long it took, or has taken so far."""
     why: str | None
     """Why it ended or is being stopped, in one line, where the status does not say it all."""
+
+
+@dataclass(frozen=True)
+class TickRow:
+    """A moment of a schedule, or a range of them, and what became of it."""
+
+    moment: datetime
+    last_moment: datetime | None
+    """Of a range; none when it is one moment."""
+    outcome: str
+    waits: bool
+    why: str | None
+    run_number: int | None
+    run_url: str | None
 
 
 @dataclass(frozen=True)
@@ -143,3 +158,20 @@ def job_row(seen: JobSeen) -> JobRow:
 def job_rows(seen: Iterable[JobSeen]) -> tuple[JobRow, ...]:
     """By name: a list that stays as it is while jobs run is found through faster."""
     return tuple(sorted(map(job_row, seen), key=lambda row: row.label.casefold()))
+
+
+def tick_rows(seen: Iterable[TickSeen]) -> tuple[TickRow, ...]:
+    return tuple(_tick_row(item) for item in seen)
+
+
+def _tick_row(seen: TickSeen) -> TickRow:
+    tick, run = seen.tick, seen.run
+    return TickRow(
+        moment=tick.moment,
+        last_moment=tick.last_moment if tick.last_moment != tick.moment else None,
+        outcome=words.outcome(tick.outcome),
+        waits=tick.outcome == DEFERRED,
+        why="; ".join(tick.reasons) or None,
+        run_number=None if run is None else run.number,
+        run_url=None if run is None else run_url(run.workspace_id, run.id),
+    )

@@ -29,7 +29,7 @@ from homeport.web.keys import KeyList, KeyRow, KeysPage
 from homeport.web.members import InvitationRow, MemberRow, MembersPage, WorkspacePart
 from homeport.web.pipeline import PipelinePage
 from homeport.web.rendering import Page, Renderer
-from homeport.web.rows import JobRow, LatestRun, RunRow
+from homeport.web.rows import JobRow, LatestRun, RunRow, TickRow
 from homeport.web.run import LogPart, LogRow, NotStartedItem, RunPage
 from homeport.web.sign_in import SignInPage
 from homeport.web.workspace import ActiveVersion, WorkspacePage
@@ -171,6 +171,11 @@ _JOB_PAGE = JobPage(
     runs=tuple(run for run in _RUNS if run.job_label.startswith("Load")),
     newer_url=None,
     older_url="#",
+    ticks=(
+        TickRow(_ago(minutes=1), None, "waits", True, "upstream jobs.prices missing run for 09:25", None, None),
+        TickRow(_ago(minutes=6), None, "ran", False, None, 214, "#"),
+        TickRow(_ago(hours=3), _ago(minutes=11), "covered by another run", False, "no server was there", 214, "#"),
+    ),
 )
 
 _LOG = [

@@ -140,3 +140,13 @@ def end(status: str, cause: str | None, detail: str | None) -> str | None:
         return said[:1].upper() + said[1:] or None
     sentence = _ENDS[EndCause(cause)]
     return f"{sentence}: {said}" if said else sentence
+
+
+_OUTCOMES = {"triggered": "ran", "deferred": "waits", "covered": "covered by another run"}
+
+
+def outcome(text: str) -> str:
+    """What became of a moment of a schedule: `ran`, `waits`, `skipped: concurrency limit`."""
+    if text in _OUTCOMES:
+        return _OUTCOMES[text]
+    return f"skipped: {text.removeprefix('skipped_').replace('_', ' ')}"
