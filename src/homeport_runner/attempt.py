@@ -20,7 +20,7 @@ from homeport_runner.launch import Launch
 from homeport_runner.lease import Lease
 from homeport_runner.node import Node, make_private, remove
 from homeport_runner.orders import LOST, Orders, Stopped
-from homeport_runner.packages import lay_out_workspace
+from homeport_runner.packages import carry_state, lay_out_workspace
 from homeport_runner.phone import Fenced, Phone
 from homeport_runner.pipes import Pipes
 from homeport_runner.process import CannotStart, Tethered, TetherGone
@@ -102,11 +102,13 @@ class Attempt:
 
     def _prepare_and_run(self) -> Ending:
         launch, orders, spool = self._launch, self._orders, self._spool
-        for note in launch.environment.notes:
+        for note in (*launch.notes, *launch.environment.notes):
             spool.remark(note, "build", "setup")
         root = self._folder / "work" / launch.root_name
         remove(root.parent)  # the claim was ours alone: what is there, nobody uses any more
         lay_out_workspace(self._phone, launch, self._folder, root, orders)
+        if launch.carry is not None:
+            carry_state(root, make_private(self._node.carried(launch.carry)))
         uv = Uv(self._node.uv, make_private(self._folder / "build"), self._tethered, spool, orders)
         with ready_environment(self._node.environments, launch.environment, uv, spool, orders) as environment:
             orders.check()

@@ -45,6 +45,8 @@ class Launch:
     lease_seconds: float
     root_name: str
     storage: str
+    carry: str | None
+    notes: tuple[str, ...]
     environment: Environment
     command: tuple[str, ...]
     variables: Mapping[str, str] = field(repr=False)
@@ -74,6 +76,8 @@ def _parse(document: Mapping[str, Any]) -> Launch:
         lease_seconds=float(document.get("lease_seconds") or DEFAULT_LEASE_SECONDS),
         root_name=_plain_name(document["root_name"]),
         storage="/".join(_plain_name(part) for part in str(document["storage"]).split("/")),
+        carry=_plain_name(document["carry"]) if document.get("carry") else None,
+        notes=tuple(document.get("notes") or ()),
         environment=Environment(
             key=_plain_name(environment["key"]),
             python_version=_python_version(environment["python_version"]),

@@ -32,6 +32,10 @@ class Node:
     def run_folder(self, attempt: str) -> Path:
         return self.folder / "runs" / attempt
 
+    def carried(self, run: str) -> Path:
+        """dlt's working state of a run, handed on from attempt to attempt; the engine removes it in the end."""
+        return self.folder / "carried" / run
+
     def storage(self, name: str) -> Path:
         """What outlives a run: the local data of a workspace in one profile."""
         return self.folder / "workspaces" / name

@@ -36,6 +36,17 @@ def lay_out_workspace(phone: Phone, launch: Launch, folder: Path, root: Path, or
         pin.unlink()
 
 
+def carry_state(root: Path, carried: Path) -> None:
+    """Have dlt keep its pipelines' working state where the next attempt finds it.
+
+    Load packages that an attempt extracted are then loaded by the next one, not extracted again. A link, and not a
+    setting of dlt's: a workspace that says itself where its state is has it there.
+    """
+    state = root / _SETTINGS / "state"
+    if not state.is_symlink() and not state.exists():
+        state.symlink_to(carried, target_is_directory=True)
+
+
 def _fetch_and_unpack(
     phone: Phone, name: str, sha256: str, folder: Path, into: Path, file_mode: int | None, orders: Orders
 ) -> None:

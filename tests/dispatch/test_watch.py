@@ -212,3 +212,48 @@ def test_a_fault_with_one_attempt_does_not_keep_others_from_being_looked_at(worl
         tx.execute(jobs.versions.update().where(jobs.versions.c.id == version.id).values(definition={}))
     look_for(world, 60)
     assert world.run(second.run_id).end_cause == "lost"
+
+
+# the server sleeps
+
+
+@on_both
+def test_a_run_is_not_lost_because_the_server_slept(world: World, runner: Runner) -> None:
+    look_for(world, 10)
+    world.advance(hours=8)
+    look_for(world, 100)
+    assert world.run(runner.run_id).status == "running"
+    runner.say(0)
+    look_for(world, 300)
+    assert runner.exit(0).status == "completed"
+
+
+def test_a_runner_that_stays_silent_after_the_server_slept_is_lost_a_lease_later(
+    world: World, runner: Runner
+) -> None:
+    world.advance(hours=8)
+    look_for(world, 328)
+    assert world.run(runner.run_id).status == "running"
+    look_for(world, 6)
+    assert world.run(runner.run_id).end_cause == "lost"
+
+
+def test_an_attempt_that_the_server_slept_over_may_still_be_claimed(world: World, waiting: runs.Run) -> None:
+    world.engine.lose_memory()
+    world.advance(hours=8)
+    look_for(world, 2)
+    assert len(world.engine.placements) == 1
+    look_for(world, 8)
+    assert len(world.engine.placements) == 2
+    assert world.claim(waiting).launch.session
+
+
+def test_a_clock_that_was_set_back_neither_loses_a_run_nor_hides_a_lost_one(world: World, runner: Runner) -> None:
+    look_for(world, 10)
+    runner.say(0)
+    world.advance(hours=-1)
+    look_for(world, 20)
+    assert world.run(runner.run_id).status == "running"
+    world.engine.vanish(runner.attempt_id)
+    look_for(world, 20)
+    assert world.run(runner.run_id).end_cause == "lost"

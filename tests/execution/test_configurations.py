@@ -2,10 +2,11 @@
 
 import io
 import tarfile
+from pathlib import Path
 
 import pytest
 
-from homeport.execution.configurations import for_runs
+from homeport.execution.configurations import for_runs, plain_documents
 
 from ..builders import package
 
@@ -40,3 +41,18 @@ def test_the_same_input_gives_the_same_bytes() -> None:
 
 def test_the_manifest_is_still_the_last_member() -> None:
     assert list(unpacked(for_runs(package({"config.toml": ""}))))[-1] == "manifest.yaml"
+
+
+def test_plain_files_of_all_profiles_are_read_and_those_with_secrets_are_not(tmp_path: Path) -> None:
+    archive = tmp_path / "configuration.tar.gz"
+    files = {
+        "config.toml": "[jobs]\na = 1",
+        "prod.config.toml": "b = 2",
+        "secrets.toml": "c = 3",
+        "prod.secrets.toml": "d = 4",
+        "staging.config.toml": "broken [",
+        "deep.config.toml": "a = " + "[" * 50_000,
+        "deeper/config.toml": "e = 5",
+    }
+    archive.write_bytes(package(files))
+    assert plain_documents(archive) == {"": {"jobs": {"a": 1}}, "prod": {"b": 2}}

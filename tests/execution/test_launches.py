@@ -130,3 +130,9 @@ def test_limits_and_packages_are_passed_on() -> None:
         "code": "c0de",
         "configuration": "c0f19",
     }
+
+
+def test_working_state_is_named_after_the_run_where_it_is_carried() -> None:
+    assert composed().carry is None
+    assert composed(carries=True).carry == RUN.hex
+    assert composed(notes=("Attempt 2 of 3",)).notes == ["Attempt 2 of 3"]

@@ -185,3 +185,14 @@ def test_a_node_folder_that_cannot_be_written_is_said_to_be_one(tmp_path: Path) 
     (tmp_path / "file").write_text("")
     with pytest.raises(EngineError, match="node/runs"):
         LocalEngine(tmp_path / "file" / "node").open()
+
+    def test_working_state_of_runs_is_found_and_removed(self, engine: LocalEngine, node: Path) -> None:
+        assert engine.carried() == set()
+        run = "0a" * 16
+        for name in (run, "not-a-run"):
+            (node / "carried" / name / "prod").mkdir(parents=True)
+        assert engine.carried() == {run}
+        for _ in range(2):
+            engine.drop(run)
+        assert engine.carried() == set()
+        assert (node / "carried" / "not-a-run").exists()

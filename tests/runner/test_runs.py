@@ -11,6 +11,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -203,3 +204,32 @@ def test_files_of_the_launch_are_where_their_variables_say_and_gone_afterwards(s
     path, shown = server.contents(io_stream="stdout")
     assert shown == repr(b'{"order": 17}\x00') + " 0o600"
     assert not Path(path).exists()
+
+
+def test_working_state_that_is_carried_is_found_by_the_next_attempt(stage: Stage) -> None:
+    script = """
+        from pathlib import Path
+        state = Path(".dlt/state/prod")
+        state.mkdir(parents=True, exist_ok=True)
+        with (state / "attempts").open("a") as file:
+            file.write("one more ")
+        print((state / "attempts").read_text())
+    """
+    for said in ("one more ", "one more one more "):
+        server = stage.serve(dedent(script), carry="0a1b", notes=["Attempt 2 of 3, after: a fire"])
+        stage.run(server)
+        assert server.contents(io_stream="stdout") == [said]
+        assert server.lines[0][1:] == ("other", "setup", "build", "Attempt 2 of 3, after: a fire")
+    carried = stage.node / "carried" / "0a1b"
+    assert stat.S_IMODE(carried.stat().st_mode) == 0o700
+    assert not stage.run_folder.exists()
+
+
+def test_nothing_is_carried_unless_it_is_asked_for_nor_into_another_folder(stage: Stage) -> None:
+    script = "from pathlib import Path; print(Path('.dlt/state').exists())"
+    server = stage.serve(script)
+    stage.run(server)
+    assert server.contents(io_stream="stdout") == ["False"]
+    assert not (stage.node / "carried").exists()
+    server = stage.serve(script, carry="../elsewhere")
+    assert stage.run(server)["cause"] == "setup_failed"

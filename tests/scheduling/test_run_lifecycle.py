@@ -21,6 +21,7 @@ from homeport.scheduling.run_lifecycle import (
 TABLE = {
     "submit": ("pending", "starting", None),
     "begin": ("starting", "running", None),
+    "retry": ("starting running", "pending", None),
     "succeed": ("running cancelling", "completed", "exited"),
     "fail": ("running cancelling", "failed", "exited"),
     "fail_launch": ("pending starting", "failed", "launch_failed"),

@@ -60,8 +60,8 @@ def test_a_begun_attempt_is_not_claimed_again_even_by_its_own_process(
 ) -> None:
     claim(world, attempt, "ticket", "first")
     with world.database.write() as tx:
-        assert attempts.begin(tx, attempt.id)
-        assert not attempts.begin(tx, attempt.id)
+        assert attempts.begin(tx, attempt.id, world.clock.now())
+        assert not attempts.begin(tx, attempt.id, world.clock.now())
     assert not claim(world, attempt, "ticket", "second")
 
 

@@ -118,6 +118,29 @@ def test_a_run_tells_why_it_failed(alice: httpx.Client, home: str, shop: World) 
     assert "owner@localhost, by hand" in page
 
 
+def test_a_run_that_was_tried_again_shows_its_attempts(alice: httpx.Client, home: str, shop: World) -> None:
+    shop.upload("configurations", {"config.toml": "[jobs.retry]\nattempts = 2\nbackoff = 60\n"})
+    run = shop.running("shop.load").exit(3)
+    page = _text(alice, f"{home}/runs/{run.id}")
+    assert "Attempt 2 of 2 follows." in page
+    assert "Not before" in page
+    shop.advance(minutes=2)
+    shop.complete_run(run)
+    page = _text(alice, f"{home}/runs/{run.id}")
+    assert "<h2>Attempts</h2>" in page
+    assert "The process ended with exit code 3" in page
+
+
+def test_a_run_that_waits_for_another_load_says_so(alice: httpx.Client, home: str, shop: World) -> None:
+    shop.deploy(definition("a", deliver={"pipeline_name": "p"}), definition("b", deliver={"pipeline_name": "p"}))
+    shop.running("a")
+    waiting = shop.start("b")
+    shop.submit()
+    assert "Waits for run #1 of jobs.a, which loads the same pipeline." in _text(
+        alice, f"{home}/runs/{waiting.id}"
+    )
+
+
 def test_a_run_shows_its_log(alice: httpx.Client, home: str, shop: World) -> None:
     runner = shop.running("shop.load")
     runner.say(0, "\x1b[31mred\x1b[0m", "10%\r100%", "\x1b]0;title\x07tab\there")

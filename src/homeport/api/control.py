@@ -45,6 +45,7 @@ from homeport.contract.packages import (
     IssuedDeploymentUpload,
     PackageKind,
 )
+from homeport.contract.run_attempts import JobRunAttemptsResponse
 from homeport.contract.run_details import DetailedJobRunResponse
 from homeport.contract.runs import (
     CancelJobRunsRequest,
@@ -252,6 +253,10 @@ def create_run(
 
 def get_run(asking: ByKey, workspace_id: UUID, run_id: UUID) -> DetailedJobRunResponse:
     return looking.get_run(asking.platform, asking.principal, workspace_id, run_id)
+
+
+def get_attempts(asking: ByKey, workspace_id: UUID, run_id: UUID) -> JobRunAttemptsResponse:
+    return looking.get_attempts(asking.platform, asking.principal, workspace_id, run_id)
 
 
 def cancel_run(asking: ByKey, workspace_id: UUID, run_id: UUID) -> DetailedJobRunResponse:

@@ -51,6 +51,10 @@ class Launch(Model):
     root_name: str
     storage: str
     """Folder of the node's storage that outlives runs: `<workspace id>/<profile that writes it>`."""
+    carry: str | None = None
+    """Names dlt's working state on the node, which the attempts of a run hand on; none: nothing is handed on."""
+    notes: list[str] = []
+    """First lines of the attempt's log."""
     environment: EnvironmentLaunch
     command: list[str]
     """Arguments after the environment's Python."""

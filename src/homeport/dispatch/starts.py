@@ -11,6 +11,7 @@ from homeport.auth import secrets
 from homeport.bells import Bells
 from homeport.dispatch.service import AT_ONCE
 from homeport.execution.engines import Engine, EngineError, Placement
+from homeport.logs import writing
 from homeport.scheduling import run_lifecycle as lifecycle
 from homeport.scheduling.follow_ups import MAX_STARTS_PER_MINUTE
 from homeport.store import attempts, run_endings, runs
@@ -19,6 +20,7 @@ from homeport.store.schema import Tx
 from homeport.telemetry import events
 
 _IDLE_SECONDS = 1.0
+_NOTED_AT_ONCE = 200
 
 
 class StartPendingRuns:
@@ -57,16 +59,30 @@ class StartPendingRuns:
         return AT_ONCE
 
     def _take_next(self, tx: Tx, ticket: str, now: datetime) -> attempts.Attempt | None:
+        # from here on no other server counts: neither `max_runs` nor a pipeline is given out twice
+        runs.lock_places(tx)
+        _note_who_waits(tx, now)
         if runs.count_placed(tx) >= self._max_runs:
             return None
-        for run in runs.pending(tx, limit=1):
-            if runs.apply(tx, run.id, lifecycle.SUBMIT, now):
-                return attempts.submit(tx, run.id, 1, secrets.hash_of(ticket), now)
-        return None
+        run = runs.next_pending(tx, now)
+        if run is None or not runs.apply(tx, run.id, lifecycle.SUBMIT, now, not_before=None):
+            return None
+        number = attempts.count(tx, run.id) + 1
+        return attempts.submit(tx, run.id, number, secrets.hash_of(ticket), now)
 
     def _fail(self, attempt: attempts.Attempt, error: EngineError, now: datetime) -> None:
         with self._database.write() as tx:
             ending = run_endings.Ending(lifecycle.FAIL_LAUNCH, error.message)
             ended = run_endings.end(tx, attempt.run_id, ending, now, self._follow_ups_per_minute)
+            if ended is not None:
+                writing.add_ending(tx, ended.run, error.message, ended.next_attempt, now)
         if ended is not None:
             run_endings.announce(self._bells, ended)
+
+
+def _note_who_waits(tx: Tx, now: datetime) -> None:
+    """Write down, once, which run keeps others from being started, so that they can say so."""
+    for waiting in runs.blocked(tx, now, _NOTED_AT_ONCE):
+        reason = f"run #{waiting.holder_number} of {waiting.holder_job_ref}, which loads the same pipeline"
+        if waiting.waits_for != reason:
+            runs.note_wait(tx, waiting.run_id, reason)

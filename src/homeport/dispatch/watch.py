@@ -1,10 +1,13 @@
 """Watches over attempts whose runner does not speak for itself: never claimed, gone, or silent too long.
 
 The same look, every two seconds, is also what happens after a crash of the server: there is no other recovery.
-Silence counts from the start of this server at the earliest, for nobody could report while none ran.
+Silence counts from the start of this server at the earliest, for nobody could report while none ran. Nor could
+anybody while this server slept (a suspended laptop, a stopped process) or the clock jumped: two looks that are far
+apart, or in the wrong order, make silence count from now.
 """
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from homeport.auth import secrets
 from homeport.bells import Bells
@@ -19,6 +22,8 @@ from homeport.store.run_endings import Ending
 from homeport.telemetry import events, faults
 
 _LOOK_EVERY_SECONDS = 2.0
+_SLEPT_AFTER = timedelta(seconds=20)
+"""Between two looks; a slow database takes seconds."""
 _CLAIM_WITHIN = timedelta(seconds=5)
 """A runner claims its attempt some tens of milliseconds after it was started."""
 _GIVE_UP_AFTER = timedelta(seconds=60)
@@ -52,9 +57,11 @@ class WatchAttempts:
         self._lease = lease
         self._up_since = up_since
         self._follow_ups_per_minute = follow_ups_per_minute
+        self._looked_at = up_since
 
     def work(self, now: datetime) -> float:
         """One look at every live attempt."""
+        self._notice_sleep(now)
         with self._database.read() as tx:
             live = attempts.live(tx)
         seen = self._engine.observe([attempt.id for attempt in live]) if live else {}
@@ -66,6 +73,17 @@ class WatchAttempts:
         self._clear_away({attempt.id for attempt in live})
         return _LOOK_EVERY_SECONDS
 
+    def _notice_sleep(self, now: datetime) -> None:
+        if not timedelta(0) <= now - self._looked_at <= _SLEPT_AFTER:
+            events.emit(events.WATCH_SLEPT, seconds=(now - self._looked_at).total_seconds())
+            self._up_since = now
+        self._looked_at = now
+
+    def _silence_of(self, attempt: attempts.Attempt, now: datetime) -> timedelta:
+        # what was heard "later" than now was heard before the clock was set back
+        heard_at = attempt.contact_at if attempt.contact_at <= now else self._up_since
+        return now - max(heard_at, self._up_since)
+
     def _clear_away(self, live: set[str]) -> None:
         """What a runner that was killed left behind, its working folder with secrets among it."""
         for leftover in self._engine.known() - live:
@@ -74,17 +92,29 @@ class WatchAttempts:
             # one that is not ours, or was submitted after the look at what lives, is left alone
             if attempt is not None and attempt.state == "ended":
                 self._engine.forget(leftover)
+        self._drop_carried({leftover.rpartition("-")[0].removeprefix("hp-") for leftover in live})
+
+    def _drop_carried(self, live: set[str]) -> None:
+        """The working state of runs that will not be tried again."""
+        carried = {name: UUID(name) for name in self._engine.carried() - live}
+        if carried:
+            with self._database.read() as tx:
+                over = runs.over(tx, carried.values())
+            for name, run_id in carried.items():
+                if run_id in over:
+                    self._engine.drop(name)
 
     def _look_at(self, attempt: attempts.Attempt, seen: Seen, now: datetime) -> None:
-        silence = now - max(attempt.contact_at, self._up_since)
+        silence = self._silence_of(attempt, now)
         if attempt.state == "submitted":
             if seen.phase is not Phase.STARTED and silence > _CLAIM_WITHIN:
                 self._submit_again(attempt, seen, now)
         elif seen.process_gone and silence > _LAST_REPORT_WITHIN:
             self._lose(attempt, seen.reason or "its runner is gone from the machine", now)
         elif silence > self._lease + _LEASE_MARGIN:
-            self._lose(attempt, f"nothing was heard of its runner for {silence.total_seconds():.0f} seconds", now)
+            # first of all, for another attempt may follow at once
             self._engine.kill(attempt.id)
+            self._lose(attempt, f"nothing was heard of its runner for {silence.total_seconds():.0f} seconds", now)
         else:
             self._kill_if_overdue(attempt, now)
 
@@ -126,7 +156,7 @@ class WatchAttempts:
         with self._database.write() as tx:
             ended = run_endings.end(tx, attempt.run_id, ending, now, self._follow_ups_per_minute)
             if ended is not None:
-                writing.add_remark(tx, attempt.run_id, f"Homeport: {ending.detail}", now)
+                writing.add_ending(tx, ended.run, ending.detail, ended.next_attempt, now)
         if ended is not None:
             run_endings.announce(self._bells, ended)
             self._engine.forget(attempt.id)

@@ -8,11 +8,15 @@ match; the credentials are left out of what runners fetch.
 import gzip
 import io
 import tarfile
-from collections.abc import MutableMapping
+import tomllib
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+_PLAIN = "config.toml"
 _CREDENTIALS = ("api_key", "auth_token", "refresh_token")
 
 
@@ -51,3 +55,23 @@ def _without_credentials(content: bytes) -> bytes:
     for name in found:
         del runtime[name]
     return tomlkit.dumps(document).encode()
+
+
+def plain_documents(archive: Path) -> dict[str, Mapping[str, Any]]:
+    """`config.toml` (as "") and the profiles' `<profile>.config.toml`; files with secrets are not looked at.
+
+    A file that is no TOML is left out: dlt says in the run what is wrong with it.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    with tarfile.open(archive, mode="r:gz") as source:
+        for member in source:
+            name = member.name.removeprefix("files/")
+            file = source.extractfile(member) if member.isreg() else None
+            if file is None or "/" in name or not (name == _PLAIN or name.endswith("." + _PLAIN)):
+                continue
+            try:
+                found[name.removesuffix(_PLAIN).removesuffix(".")] = tomllib.loads(file.read().decode())
+            # RecursionError: brackets in brackets in brackets
+            except (ValueError, RecursionError):
+                continue
+    return found

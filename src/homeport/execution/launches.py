@@ -64,6 +64,10 @@ class LaunchOrder:
     """What the workspace and the profile set; they hold secrets."""
     webhook: WebhookCall | None = field(default=None, repr=False)
     """What the call brought that started the run, if one did."""
+    carries: bool = False
+    """Whether another attempt may follow, which goes on with the working state of this one."""
+    notes: tuple[str, ...] = ()
+    """First lines of the log."""
     beacon_url: str | None = field(default=None, repr=False)
     """Where dlt inside of the run reports to; a secret of the run."""
 
@@ -96,6 +100,8 @@ def compose(order: LaunchOrder, session: str, configuration_sha256: str) -> Laun
         lease_seconds=order.lease_seconds,
         root_name=_folder_name(order.workspace_name),
         storage=f"{order.workspace_id}/{DATA_PROFILES.get(order.profile, order.profile)}",
+        carry=order.run_id.hex if order.carries else None,
+        notes=list(order.notes),
         environment=environments.compose(order.requirements, order.definition),
         command=[
             "-u",

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from homeport.contract.runner_protocol import WireLine
-from homeport.store import attempts, log_chunks
+from homeport.store import attempts, log_chunks, runs
 from homeport.store.schema import Tx
 
 
@@ -27,6 +27,12 @@ def append(tx: Tx, attempt: attempts.Attempt, first: int, lines: Sequence[WireLi
     rows = [[at.isoformat(), *rest] for at, *rest in fresh]
     log_chunks.add(tx, attempt.id, wanted, rows)
     return after
+
+
+def add_ending(tx: Tx, run: runs.Run, reason: str | None, next_attempt: str | None, now: datetime) -> None:
+    """What a log ends with, or an attempt's part of it, when another attempt follows."""
+    words = "; ".join(part for part in (reason, next_attempt) if part)
+    add_remark(tx, run.id, f"Homeport: {words}", now)
 
 
 def add_remark(tx: Tx, run_id: UUID, text: str, now: datetime) -> None:

@@ -15,6 +15,7 @@ from homeport.contract.run_details import DetailedJobRunResponse
 from homeport.contract.runs import CancelJobRunsRequest, CancelJobRunsResponse, CancelledJobRunResponse
 from homeport.errors import Conflict, NotFound
 from homeport.execution.launches import limits_of
+from homeport.logs import writing
 from homeport.operations import answers, auditing
 from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
@@ -93,7 +94,11 @@ def _cancel(tx: Tx, platform: Platform, run: runs.Run, principal: Principal, now
         return False
     detail = f"cancelled by {principal.name or principal.email}"
     if step.cause is not None:
-        return run_endings.end(tx, run.id, run_endings.Ending(step, detail), now) is not None
+        is_cancelled = run_endings.end(tx, run.id, run_endings.Ending(step, detail), now) is not None
+        if is_cancelled:
+            # of one that waited for its next attempt, a log is there
+            writing.add_remark(tx, run.id, f"Homeport: {detail}", now)
+        return is_cancelled
     version = jobs.version(tx, run.job_version_id)
     settings = platform.settings
     grace = limits_of(version.definition, settings.default_timeout_seconds, settings.default_grace_seconds).grace

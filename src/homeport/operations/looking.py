@@ -8,6 +8,7 @@ from homeport.auth.principals import Principal
 from homeport.contract.base import TOTAL_CAP, Page
 from homeport.contract.jobs import DetailedJobResponse
 from homeport.contract.lists import JobRunsQuery, JobsQuery, ListQuery
+from homeport.contract.run_attempts import JobRunAttemptResponse, JobRunAttemptsResponse
 from homeport.contract.run_details import DetailedJobRunResponse
 from homeport.errors import NotFound
 from homeport.logs import reading
@@ -15,8 +16,10 @@ from homeport.operations import answers
 from homeport.operations.answers import Attached
 from homeport.operations.paging import cursor, cursor_values, page_of
 from homeport.operations.platform import Platform
-from homeport.store import job_lists, jobs, run_lists, runs
+from homeport.scheduling.run_lifecycle import RunStatus
+from homeport.store import attempts, job_lists, jobs, run_endings, run_lists, runs
 from homeport.store.listing import Start
+from homeport.store.schema import Tx
 
 SYSTEM_JOBS = ("jobs.workspace.dashboard",)
 """Jobs of the platform itself; their runs are left out of lists unless asked for."""
@@ -122,6 +125,34 @@ def get_run(platform: Platform, principal: Principal, workspace_id: UUID, run_id
         if found is None:
             raise NotFound(f"There is no run {run_id} in this workspace.")
         return answers.one_detailed_run(tx, found, platform)
+
+
+def get_attempts(
+    platform: Platform, principal: Principal, workspace_id: UUID, run_id: UUID
+) -> JobRunAttemptsResponse:
+    """How often a run was tried, and what came of it."""
+    with platform.database.read() as tx:
+        workspace_for(tx, principal, workspace_id, Permission.READ)
+        run = runs.get(tx, run_id, workspace_id)
+        if run is None:
+            raise NotFound(f"There is no run {run_id} in this workspace.")
+        return attempts_of(tx, run)
+
+
+def attempts_of(tx: Tx, run: runs.Run) -> JobRunAttemptsResponse:
+    items, first_line = [], 0
+    for attempt in attempts.of_run(tx, run.id):
+        items.append(
+            JobRunAttemptResponse(**attempt.__dict__, first_line=first_line, line_count=attempt.next_line)
+        )
+        first_line += attempt.next_line
+    is_pending = run.status == RunStatus.PENDING
+    return JobRunAttemptsResponse(
+        items=items,
+        max_attempts=run_endings.policy_of_run(tx, run).attempts,
+        next_attempt_not_before=run.not_before if is_pending else None,
+        waits_for=run.waits_for if is_pending else None,
+    )
 
 
 def check_run(platform: Platform, principal: Principal, workspace_id: UUID, run_id: UUID) -> runs.Run:

@@ -28,6 +28,7 @@ from homeport.store import (
     jobs,
     packages,
     people,
+    run_endings,
     run_lists,
     runs,
     ticks,
@@ -148,6 +149,8 @@ class RunDetails:
     started: list[RunSeen]
     line_count: int
     """Lines of its log so far."""
+    attempts: list[attempts.Attempt]
+    max_attempts: int
     may_cancel: bool
     not_started: list[NotStarted]
     """Jobs that its end would have started."""
@@ -287,6 +290,7 @@ def run(platform: Platform, principal: Principal, workspace_id: UUID, run_id: UU
         before = None if shown.previous_run_id is None else runs.get(tx, shown.previous_run_id, workspace_id)
         started = runs.started_by(tx, run_id)[:RUNS_STARTED_SHOWN]
         version = jobs.version(tx, shown.job_version_id)
+        made = attempts.of_run(tx, run_id)
         return RunDetails(
             workspace=found,
             seen=_seen(tx, [shown])[0],
@@ -296,7 +300,9 @@ def run(platform: Platform, principal: Principal, workspace_id: UUID, run_id: UU
             configuration=packages.get(tx, workspace_id, "configurations", shown.configuration_id),
             previous=None if before is None else _seen(tx, [before])[0],
             started=_seen(tx, started),
-            line_count=sum(attempt.next_line for attempt in attempts.of_run(tx, run_id)),
+            line_count=sum(attempt.next_line for attempt in made),
+            attempts=made,
+            max_attempts=run_endings.policy_of_run(tx, shown).attempts,
             may_cancel=_may(tx, principal, workspace_id, Permission.WRITE),
             not_started=_not_started(tx, run_id),
         )

@@ -59,9 +59,9 @@ def claim(platform: Platform, attempt_id: str, request: ClaimRequest) -> Launch:
         )
         attempt = attempts.get(tx, attempt_id)
         run = None if attempt is None else runs.get(tx, attempt.run_id)
-        if not taken or run is None or run.status != RunStatus.STARTING:
+        if not taken or attempt is None or run is None or run.status != RunStatus.STARTING:
             raise Conflict("This attempt was claimed before, or is not to be run any more.", code="not_yours")
-        order, configuration = _order(tx, platform, run)
+        order, configuration = _order(tx, platform, run, attempt)
     archive = _configuration_for_runs(platform, configuration)
     return launches.compose(order, session, hashlib.sha256(archive).hexdigest())
 
@@ -118,7 +118,7 @@ def begin(platform: Platform, attempt_id: str, session: str) -> None:
     now = platform.clock.now()
     with platform.database.write() as tx:
         attempt = _speaking(tx, attempt_id, session, now)
-        if attempts.begin(tx, attempt.id):
+        if attempts.begin(tx, attempt.id, now):
             # a cancel may have come first: then the run is `cancelling`, and stays so
             runs.apply(tx, attempt.run_id, lifecycle.BEGIN, now)
             runs.set_started(tx, attempt.run_id, now)
@@ -143,6 +143,8 @@ def finish(platform: Platform, attempt_id: str, session: str, report: ExitReques
         ended = run_endings.end(tx, run.id, ending, now, platform.settings.follow_ups_per_minute)
         if ended is None:
             raise Conflict(f"A run that is {run.status} cannot end as {report.cause}.", code="not_yours")
+        if ended.next_attempt is not None:
+            writing.add_ending(tx, ended.run, ending.detail, ended.next_attempt, now)
     run_endings.announce(platform.bells, ended)
 
 
@@ -168,7 +170,9 @@ def _run_of(tx: Tx, attempt: attempts.Attempt) -> runs.Run:
     return run
 
 
-def _order(tx: Tx, platform: Platform, run: runs.Run) -> tuple[launches.LaunchOrder, packages.Package]:
+def _order(
+    tx: Tx, platform: Platform, run: runs.Run, attempt: attempts.Attempt
+) -> tuple[launches.LaunchOrder, packages.Package]:
     """What is to be launched, and the configuration it is launched with."""
     version = jobs.version(tx, run.job_version_id)
     workspace = workspaces.get(tx, run.workspace_id)
@@ -176,6 +180,7 @@ def _order(tx: Tx, platform: Platform, run: runs.Run) -> tuple[launches.LaunchOr
     configuration = packages.get(tx, run.workspace_id, "configurations", run.configuration_id)
     assert workspace is not None and code is not None and configuration is not None
     settings = platform.settings
+    policy = run_endings.policy_of_run(tx, run)
     order = launches.LaunchOrder(
         run_id=run.id,
         workspace_id=workspace.id,
@@ -194,7 +199,20 @@ def _order(tx: Tx, platform: Platform, run: runs.Run) -> tuple[launches.LaunchOr
         api_url=platform.runner_url,
         lease_seconds=settings.lease_seconds,
         beacon_url=f"{platform.runner_url}/beacon/v1/{beacon.tokens_of(platform).of_run(run.id)}",
+        carries=policy.may_retry,
+        notes=_first_lines(tx, run, attempt, policy.attempts),
         variables=variables.of_run(tx, platform, workspace.id, run.profile),
         webhook=webhooks.of_run(tx, platform, run),
     )
     return order, configuration
+
+
+def _first_lines(tx: Tx, run: runs.Run, attempt: attempts.Attempt, most: int) -> tuple[str, ...]:
+    """Which attempt this is and why, and what the run waited for."""
+    lines = []
+    if attempt.number > 1:
+        before = attempts.of_run(tx, run.id)[-2]
+        lines.append(f"Attempt {attempt.number} of {most}, after: {before.end_detail or before.end_cause}")
+    if run.waits_for is not None:
+        lines.append(f"Waited for {run.waits_for}.")
+    return tuple(lines)

@@ -16,10 +16,11 @@ from homeport.auth.principals import Principal
 from homeport.contract import dlt_deployment
 from homeport.contract.packages import PackageKind
 from homeport.errors import BadRequest, NotAllowed, NotSignedIn
-from homeport.execution import archives
+from homeport.execution import archives, configurations
 from homeport.operations import auditing
 from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
+from homeport.scheduling.retries import read_settings
 from homeport.store import packages, people, workspaces
 from homeport.store.packages import Contents, Package, Upload
 from homeport.store.schema import Tx
@@ -116,6 +117,9 @@ def _examine(platform: Platform, upload: Upload, archive: Path, requirements: by
         files=files,
         requirements=manifest,
         requirements_size_bytes=len(requirements or b""),
+        job_settings=read_settings(configurations.plain_documents(archive))
+        if upload.kind == "configurations"
+        else None,
         profiles=_profiles([file["relative_path"] for file in files]),
     )
 

@@ -9,6 +9,9 @@
        │                   │                 └─ succeed, fail, lose: an exit that crossed the request
        └─cancel_pending──▶ cancelled                             skipped: never left, never entered from here
 
+A run that is tried again goes back from `starting` or `running` to `pending` (`retry`); it was not over meanwhile.
+From `cancelling` it does not: somebody wants it to stop.
+
 One cause, one named transition: two causes that lead to the same status stay apart by their `EndCause`.
 The sets below the table are derived from it; nothing is listed twice (run contract §10, wire contract §12).
 """
@@ -23,7 +26,8 @@ class RunStatus(StrEnum):
     """Where a run is, in the words of the wire."""
 
     PENDING = "pending"
-    """Recorded, not yet given to an engine. Dispatch moves it on; a cancel or a hopeless launch ends it."""
+    """Recorded, not given to an engine: not yet, or not again. Dispatch moves it on; a cancel or a hopeless launch
+    ends it."""
 
     STARTING = "starting"
     """Given to an engine: environment and working folder are made ready. Its runner moves it on by reporting
@@ -91,6 +95,7 @@ def _transition(name: str, sources: str, target: str, cause: EndCause | None = N
 
 SUBMIT = _transition("submit", "pending", "starting")
 BEGIN = _transition("begin", "starting", "running")
+RETRY = _transition("retry", "starting running", "pending")
 ASK_CANCEL = _transition("ask_cancel", "starting running", "cancelling")
 
 # A process that ended before the signal reached it ended by itself: what it did is not called cancelled.
@@ -112,6 +117,7 @@ TRANSITIONS: Mapping[str, Transition] = MappingProxyType(
         for transition in (
             SUBMIT,
             BEGIN,
+            RETRY,
             SUCCEED,
             FAIL,
             FAIL_LAUNCH,

@@ -9,6 +9,7 @@ A runner that lost its attempt (ended here) is fenced: its session no longer fin
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -29,7 +30,12 @@ table = sa.Table(
     sa.Column("next_line", sa.BigInteger, nullable=False),
     sa.Column("contact_at", Moment, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
+    # when its process began
+    sa.Column("started_at", Moment),
     sa.Column("ended_at", Moment),
+    sa.Column("end_cause", sa.String(20)),
+    sa.Column("end_detail", sa.Text),
+    sa.Column("exit_code", sa.Integer),
     sa.UniqueConstraint("run_id", "number"),
     sa.CheckConstraint("state IN ('submitted', 'claimed', 'running', 'ended')", name="state"),
     sa.Index("ix_attempts_state", "state"),
@@ -51,6 +57,12 @@ class Attempt:
     """When its runner was last heard; before the claim, when it was given to the engine."""
     created_at: datetime
     ended_at: datetime | None
+    started_at: datetime | None = None
+    """When its process began."""
+    end_cause: str | None = None
+    """As of a run; of attempts that ended before causes were kept, none."""
+    end_detail: str | None = None
+    exit_code: int | None = None
 
 
 _columns = columns_of(Attempt, table)
@@ -95,18 +107,25 @@ def claim(
     )
 
 
-def begin(tx: Tx, attempt_id: str) -> bool:
+def begin(tx: Tx, attempt_id: str, now: datetime) -> bool:
     """Its process lives."""
-    return changed(
-        tx, table.update().where(table.c.id == attempt_id, table.c.state == "claimed").values(state="running")
-    )
+    is_claimed = sa.and_(table.c.id == attempt_id, table.c.state == "claimed")
+    return changed(tx, table.update().where(is_claimed).values(state="running", started_at=now))
 
 
-def end(tx: Tx, run_id: UUID, now: datetime) -> bool:
-    """No attempt of the run is alive any more; who comes later is fenced."""
-    return changed(
-        tx, table.update().where(table.c.run_id == run_id, _is_live).values(state="ended", ended_at=now)
-    )
+def end(tx: Tx, run_id: UUID, now: datetime, **how: Any) -> bool:
+    """No attempt of the run is alive any more; who comes later is fenced.
+
+    `how`: end_cause, end_detail, exit_code.
+    """
+    is_alive = sa.and_(table.c.run_id == run_id, _is_live)
+    return changed(tx, table.update().where(is_alive).values(state="ended", ended_at=now, **how))
+
+
+def count(tx: Tx, run_id: UUID) -> int:
+    """How many attempts a run has had; the number of the latest."""
+    query = sa.select(sa.func.coalesce(sa.func.max(table.c.number), 0)).where(table.c.run_id == run_id)
+    return int(tx.execute(query).scalar_one())
 
 
 def of_session(tx: Tx, attempt_id: str, session_hash: str) -> Attempt | None:

@@ -12,6 +12,7 @@ from homeport.errors import SetupError
 
 _BUSY_TIMEOUT_MS = 30_000
 _MIGRATION_LOCK = 0x686F6D65  # "home"
+PLACES_LOCK = 0x706C6163  # "plac"
 _LOCKS = 0x706F7274  # "port"; a space of its own, since these have two numbers
 
 # errors go to the server's log, and what is in a statement's parameters must not
@@ -53,11 +54,16 @@ def _millis_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
     return f"CAST(round(EXTRACT(EPOCH FROM {end}::timestamptz - {start}::timestamptz) * 1000) AS bigint)"
 
 
+def lock(connection: sa.Connection, number: int) -> None:
+    """One transaction at a time from here on, of all servers; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+
 def wait_for_other_migrations(connection: sa.Connection) -> None:
     """Of servers that start at once, one migrates and the others wait; the lock ends with the connection's
     transaction. SQLite needs none: one server uses a data folder."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+    lock(connection, _MIGRATION_LOCK)
 
 
 def one_at_a_time(connection: sa.Connection, what: str) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from homeport.scheduling.retries import JobSettings
 from homeport.store.schema import (
     Json,
     Moment,
@@ -52,6 +53,8 @@ table = sa.Table(
     sa.Column("requirements", Json),
     sa.Column("requirements_size_bytes", sa.Integer, nullable=False),
     sa.Column("profiles", Json, nullable=False),
+    # of a configuration: what it says to Homeport about jobs (`scheduling/retries.py`); no secrets
+    sa.Column("job_settings", Json),
     sa.Column("created_by", sa.Uuid, sa.ForeignKey("organization_members.id"), nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.UniqueConstraint("workspace_id", "kind", "version"),
@@ -100,6 +103,7 @@ class Contents:
     requirements: dict[str, Any] | None
     requirements_size_bytes: int
     profiles: list[str]
+    job_settings: JobSettings | None = None
 
 
 _columns = columns_of(Package, table)
@@ -158,7 +162,14 @@ def add_version(tx: Tx, upload: Upload, contents: Contents, now: datetime) -> Pa
         created_by=upload.created_by,
         created_at=now,
     )
-    tx.execute(table.insert().values(**package.__dict__, files=contents.files, requirements=contents.requirements))
+    tx.execute(
+        table.insert().values(
+            **package.__dict__,
+            files=contents.files,
+            requirements=contents.requirements,
+            job_settings=contents.job_settings or None,
+        )
+    )
     return package
 
 
@@ -212,4 +223,12 @@ def requirements(tx: Tx, package_id: UUID) -> dict[str, Any]:
     found: dict[str, Any] = tx.execute(
         sa.select(table.c.requirements).where(table.c.id == package_id)
     ).scalar_one()
+    return found
+
+
+def job_settings(tx: Tx, package_id: UUID) -> JobSettings | None:
+    """What a configuration says about retries and turns of jobs."""
+    found: JobSettings | None = tx.execute(
+        sa.select(table.c.job_settings).where(table.c.id == package_id)
+    ).scalar_one_or_none()
     return found

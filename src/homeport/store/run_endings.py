@@ -19,6 +19,7 @@ from homeport.scheduling.follow_ups import (
     too_many_starts,
 )
 from homeport.scheduling.refresh import RefreshPropagation
+from homeport.scheduling.retries import RETRIED, RetryPolicy, policy_of, wait_before_next
 from homeport.scheduling.run_lifecycle import RunStatus, Transition
 from homeport.scheduling.triggers import parse_trigger
 from homeport.store import (
@@ -26,6 +27,7 @@ from homeport.store import (
     declined_starts,
     job_triggers,
     jobs,
+    packages,
     run_starts,
     runs,
     tick_decisions,
@@ -54,16 +56,23 @@ class Ended:
     """Ticks that waited for it, and follow-ups: pending runs now."""
     not_started: dict[str, list[str]] = field(default_factory=dict)
     """Job ref to the reasons why its follow-up was declined."""
+    next_attempt: str | None = None
+    """The run is not over but tried again: which attempt follows, and when."""
 
 
 def end(
     tx: Tx, run_id: UUID, ending: Ending, now: datetime, follow_ups_per_minute: int = MAX_STARTS_PER_MINUTE
 ) -> Ended | None:
-    """End a run; none when it was over already, or not where this ending applies."""
+    """End a run, or the attempt of a run that is tried again.
+
+    None when it was over already, or not where this ending applies.
+    """
+    if (retried := _retry(tx, run_id, ending, now)) is not None:
+        return retried
     changed = runs.apply(tx, run_id, ending.transition, now, end_detail=ending.detail, exit_code=ending.exit_code)
     if not changed:
         return None
-    attempts.end(tx, run_id, now)
+    _end_attempt(tx, run_id, ending, now)
     run = runs.get(tx, run_id)
     assert run is not None
     version = jobs.version(tx, run.job_version_id)
@@ -81,6 +90,44 @@ def _decide_waiting_ticks(tx: Tx, run: runs.Run, version: jobs.JobVersion, now: 
     """Runs of the scheduled ticks that waited for this job, and for nothing else."""
     decided = tick_decisions.decide_waiting(tx, run, str(version.definition["job_ref"]), now)
     return [tick.run for tick in decided if tick.run is not None]
+
+
+def _retry(tx: Tx, run_id: UUID, ending: Ending, now: datetime) -> Ended | None:
+    """The run goes back to wait for its next attempt; none when there is none, or somebody asked it to stop."""
+    cause = ending.transition.cause
+    if cause not in RETRIED or ending.transition.target not in lifecycle.FAILURES:
+        return None
+    run = runs.get(tx, run_id)
+    if run is None or not ending.transition.applies_to(RunStatus(run.status)):
+        return None
+    policy = policy_of_run(tx, run)
+    made = attempts.count(tx, run_id)
+    wait = wait_before_next(policy, cause, made, run_id)
+    if wait is None or not runs.apply(tx, run_id, lifecycle.RETRY, now, not_before=now + wait, waits_for=None):
+        return None
+    _end_attempt(tx, run_id, ending, now)
+    after = runs.get(tx, run_id)
+    assert after is not None
+    when = "at once" if not wait else f"in {wait.total_seconds():.0f} s"
+    return Ended(after, next_attempt=f"attempt {made + 1} of {policy.attempts} follows {when}")
+
+
+def policy_of_run(tx: Tx, run: runs.Run) -> RetryPolicy:
+    """As the configuration says that the run is pinned to."""
+    definition = jobs.version(tx, run.job_version_id).definition
+    return policy_of(definition, run.profile, packages.job_settings(tx, run.configuration_id))
+
+
+def _end_attempt(tx: Tx, run_id: UUID, ending: Ending, now: datetime) -> None:
+    cause = ending.transition.cause
+    attempts.end(
+        tx,
+        run_id,
+        now,
+        end_cause=None if cause is None else str(cause),
+        end_detail=ending.detail,
+        exit_code=ending.exit_code,
+    )
 
 
 def _move_window(tx: Tx, run: runs.Run, version: jobs.JobVersion) -> None:
@@ -148,6 +195,10 @@ def _storm(tx: Tx, run: runs.Run, follower: jobs.CurrentJob, now: datetime, per_
 def announce(bells_: bells.Bells, ended: Ended) -> None:
     """After the commit: wake its readers, and the starter for its follow-ups and for the place it had."""
     run = ended.run
+    if ended.next_attempt is not None:
+        events.emit(events.RUN_RETRIED, run=str(run.id), next=ended.next_attempt)
+        bells_.ring(bells.log_of(run.id), bells.orders_for(run.id), bells.RUNS_PENDING)
+        return
     events.emit(events.RUN_ENDED, run=str(run.id), status=run.status, cause=run.end_cause, detail=run.end_detail)
     for ref, reasons in ended.not_started.items():
         events.emit(events.RUN_NOT_STARTED, job=ref, after=str(run.id), reasons=reasons)

@@ -13,6 +13,7 @@ from homeport.errors import BadRequest
 from homeport.scheduling.freshness import Upstream, direct_downstream, parse_freshness
 from homeport.scheduling.intervals import DeclaredInterval, parse_declared_interval
 from homeport.scheduling.refresh import RefreshCause, RefreshPropagation, cascade_targets
+from homeport.scheduling.retries import load_lock_of
 from homeport.scheduling.run_lifecycle import RunStatus
 from homeport.scheduling.start_decision import (
     Decline,
@@ -278,4 +279,5 @@ def _new_run(
         started_at=None,
         finished_at=None,
         updated_at=asked.now,
+        load_lock=load_lock_of(current.version.definition, profile, packages.job_settings(tx, pins[1].id)),
     )

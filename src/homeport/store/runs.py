@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from homeport.scheduling.run_lifecycle import ACTIVE, PLACED, TERMINAL, EndCause, RunStatus, Transition
-from homeport.store import jobs
+from homeport.store import dialects, jobs
 from homeport.store.schema import (
     Moment,
     Tx,
@@ -28,6 +28,8 @@ from homeport.store.schema import (
 def _in(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({', '.join(repr(str(value)) for value in sorted(values))})"
 
+
+_HOLDS_LOAD_LOCK = f"load_lock IS NOT NULL AND {_in('status', PLACED)}"
 
 table = sa.Table(
     "runs",
@@ -49,6 +51,11 @@ table = sa.Table(
     sa.Column("chain_depth", sa.Integer, nullable=False),
     sa.Column("triggered_by", sa.Uuid, sa.ForeignKey("organization_members.id")),
     sa.Column("cancel_by", Moment),
+    # of a run that waits for its next attempt
+    sa.Column("not_before", Moment),
+    # what no other run of the workspace and profile may load at the same time
+    sa.Column("load_lock", sa.String(300)),
+    sa.Column("waits_for", sa.Text),
     sa.Column("end_cause", sa.String(20)),
     sa.Column("end_detail", sa.Text),
     sa.Column("exit_code", sa.Integer),
@@ -72,6 +79,16 @@ table = sa.Table(
     sa.Index("ix_runs_job_status", "job_id", "status"),
     sa.Index("ix_runs_status", "status", "created_at"),
     sa.Index("ix_runs_previous", "previous_run_id"),
+    # one load at a time, whatever servers think: the lock is held by being placed
+    sa.Index(
+        "uq_runs_load_lock",
+        "workspace_id",
+        "profile",
+        "load_lock",
+        unique=True,
+        sqlite_where=sa.text(_HOLDS_LOAD_LOCK),
+        postgresql_where=sa.text(_HOLDS_LOAD_LOCK),
+    ),
 )
 
 
@@ -107,6 +124,12 @@ class Run:
     started_at: datetime | None
     finished_at: datetime | None
     updated_at: datetime
+    not_before: datetime | None = None
+    """When the next attempt of a run that waits for one may begin."""
+    load_lock: str | None = None
+    """The pipeline that no other run of the workspace and profile may load meanwhile."""
+    waits_for: str | None = None
+    """Which run it waits for, or has waited for, in words."""
 
     @property
     def is_over(self) -> bool:
@@ -181,15 +204,82 @@ def active_of(tx: Tx, job_id: UUID) -> list[Run]:
     return all_of(tx, Run, query)
 
 
-def pending(tx: Tx, limit: int) -> list[Run]:
-    """Runs that wait to be given to an engine, in the order they were asked for."""
+def lock_places(tx: Tx) -> None:
+    """Held until the transaction ends: of several servers, one counts and gives places at a time."""
+    dialects.lock(tx, dialects.PLACES_LOCK)
+
+
+def next_pending(tx: Tx, now: datetime) -> Run | None:
+    """Of the runs that may be given to an engine now, the one that was asked for first.
+
+    One whose pipeline is being loaded waits, and those behind it go on; of those that wait for one pipeline, the
+    oldest is next. Nobody holds a lock while waiting for another, so nothing can wait in a circle.
+    """
+    holder = table.alias("holder")
     query = (
         sa.select(*_columns)
-        .where(table.c.status == RunStatus.PENDING)
+        .where(_may_go(now), ~sa.exists().where(_holds(holder)))
+        .order_by(table.c.created_at, table.c.number, table.c.id)
+        .limit(1)
+    )
+    return one_or_none(tx, Run, query)
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """A run that waits for another one to have loaded its pipeline."""
+
+    run_id: UUID
+    waits_for: str | None
+    """As it was noted last."""
+    holder_number: int
+    holder_job_ref: str
+
+
+def blocked(tx: Tx, now: datetime, limit: int) -> list[Blocked]:
+    """Runs that could go but for the load of another, oldest first."""
+    holder = table.alias("holder")
+    query = (
+        sa.select(
+            table.c.id.label("run_id"),
+            table.c.waits_for,
+            holder.c.number.label("holder_number"),
+            jobs.table.c.job_ref.label("holder_job_ref"),
+        )
+        .join(holder, _holds(holder))
+        .join(jobs.table, jobs.table.c.id == holder.c.job_id)
+        .where(_may_go(now))
         .order_by(table.c.created_at, table.c.number)
         .limit(limit)
     )
-    return all_of(tx, Run, query)
+    return all_of(tx, Blocked, query)
+
+
+def note_wait(tx: Tx, run_id: UUID, waits_for: str) -> None:
+    is_pending = table.c.status == RunStatus.PENDING
+    tx.execute(table.update().where(table.c.id == run_id, is_pending).values(waits_for=waits_for))
+
+
+def _may_go(now: datetime) -> sa.ColumnElement[bool]:
+    is_time = sa.or_(table.c.not_before.is_(None), table.c.not_before <= now)
+    return sa.and_(table.c.status == RunStatus.PENDING, is_time)
+
+
+def _holds(holder: sa.FromClause) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        holder.c.workspace_id == table.c.workspace_id,
+        holder.c.profile == table.c.profile,
+        holder.c.load_lock == table.c.load_lock,
+        # as the index has it word for word, so that it is used
+        holder.c.load_lock.is_not(None),
+        holder.c.status.in_([str(status) for status in PLACED]),
+    )
+
+
+def over(tx: Tx, run_ids: Collection[UUID]) -> set[UUID]:
+    """Which of these runs are over; unknown ones are not among them."""
+    is_over = table.c.status.in_([str(status) for status in TERMINAL])
+    return set(tx.execute(sa.select(table.c.id).where(table.c.id.in_(run_ids), is_over)).scalars())
 
 
 def count_placed(tx: Tx) -> int:

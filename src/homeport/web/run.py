@@ -12,7 +12,7 @@ from starlette.responses import Response
 from homeport.contract.log_lines import LogLine
 from homeport.operations import page_queries
 from homeport.operations.page_queries import RunDetails
-from homeport.scheduling.run_lifecycle import CANCELLABLE
+from homeport.scheduling.run_lifecycle import CANCELLABLE, EndCause, RunStatus
 from homeport.web import rendering, words
 from homeport.web.frame import Crumb, Frame
 from homeport.web.rows import (
@@ -66,6 +66,20 @@ class NotStartedItem:
 
 
 @dataclass(frozen=True)
+class AttemptRow:
+    """One attempt of a run that was tried more than once."""
+
+    number: int
+    host: str | None
+    started_at: datetime | None
+    seconds: float | None
+    is_over: bool
+    why: str | None
+    log_url: str
+    """Where its lines begin."""
+
+
+@dataclass(frozen=True)
 class RunPage:
     frame: Frame
     status: str
@@ -91,6 +105,12 @@ class RunPage:
     configuration_version: int | None
     why: str | None
     """Why it ended or is being stopped, where the status does not say it all."""
+    waits: str | None
+    """What a pending run waits for, where that can be said."""
+    not_before: datetime | None
+    """When the next attempt may begin."""
+    attempts: tuple[AttemptRow, ...]
+    """None where there was no more than one."""
     exit_code: int | None
     cancel_action: str | None
     """Where to post to cancel it; none when it is over or the person may not."""
@@ -165,6 +185,9 @@ def _page(visitor: Visitor, seen: RunDetails, log: LogPart) -> RunPage:
         code_version=seen.code.version if seen.code else None,
         configuration_version=seen.configuration.version if seen.configuration else None,
         why=words.end(run.status, run.end_cause, run.end_detail),
+        waits=_waits(seen),
+        not_before=run.not_before if run.status == RunStatus.PENDING else None,
+        attempts=_attempt_rows(seen, visitor.now),
         exit_code=run.exit_code,
         cancel_action=f"{run_url(workspace.id, run.id)}/-cancel"
         if seen.may_cancel and run.status in CANCELLABLE
@@ -177,3 +200,38 @@ def _page(visitor: Visitor, seen: RunDetails, log: LogPart) -> RunPage:
         ),
         log=log,
     )
+
+
+def _waits(seen: RunDetails) -> str | None:
+    run = seen.seen.run
+    if run.status != RunStatus.PENDING:
+        return None
+    if run.waits_for is not None:
+        return f"Waits for {run.waits_for}."
+    if run.not_before is not None:
+        return f"Attempt {len(seen.attempts) + 1} of {seen.max_attempts} follows."
+    return None
+
+
+def _attempt_rows(seen: RunDetails, now: datetime) -> tuple[AttemptRow, ...]:
+    if len(seen.attempts) < 2 and seen.seen.run.not_before is None:
+        return ()
+    run, rows, line = seen.seen.run, [], 0
+    for attempt in seen.attempts:
+        end = attempt.ended_at or now
+        rows.append(
+            AttemptRow(
+                number=attempt.number,
+                host=attempt.host,
+                started_at=attempt.started_at,
+                seconds=None if attempt.started_at is None else (end - attempt.started_at).total_seconds(),
+                is_over=attempt.ended_at is not None,
+                why=words.end("failed", attempt.end_cause, attempt.end_detail)
+                if attempt.end_cause is not None
+                and (attempt.exit_code != 0 or attempt.end_cause != EndCause.EXITED)
+                else None,
+                log_url=f"{run_url(run.workspace_id, run.id)}?from={line}#log",
+            )
+        )
+        line += attempt.next_line
+    return tuple(rows)

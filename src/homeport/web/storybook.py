@@ -30,7 +30,7 @@ from homeport.web.members import InvitationRow, MemberRow, MembersPage, Workspac
 from homeport.web.pipeline import PipelinePage
 from homeport.web.rendering import Page, Renderer
 from homeport.web.rows import JobRow, LatestRun, RunRow, TickRow
-from homeport.web.run import LogPart, LogRow, NotStartedItem, RunPage
+from homeport.web.run import AttemptRow, LogPart, LogRow, NotStartedItem, RunPage
 from homeport.web.sign_in import SignInPage
 from homeport.web.workspace import ActiveVersion, WorkspacePage
 from homeport.web.workspaces import WorkspaceItem, WorkspacesPage
@@ -230,6 +230,12 @@ _RUN_PAGE = RunPage(
     code_version=14,
     configuration_version=2,
     why=None,
+    waits=None,
+    not_before=None,
+    attempts=(
+        AttemptRow(1, "oven-1", _ago(minutes=2), 38.0, True, "It was lost: its runner is gone", "#"),
+        AttemptRow(2, "oven-1", _ago(seconds=40), 40.0, False, None, "#"),
+    ),
     exit_code=None,
     cancel_action="#",
     previous=None,

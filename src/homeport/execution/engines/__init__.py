@@ -82,5 +82,11 @@ class Engine(Protocol):
     def forget(self, attempt: str) -> None:
         """Drop the engine's record of an attempt that is over."""
 
+    def carried(self) -> set[str]:
+        """Runs (ids in hex) whose working state is kept here from attempt to attempt."""
+
+    def drop(self, run: str) -> None:
+        """Remove the working state of a run that is over; may be repeated."""
+
     def close(self) -> None:
         """Let go of the engine; attempts go on."""

@@ -13,6 +13,8 @@ class FakeEngine:
     def __init__(self, on_submit: Callable[[Placement], None] | None = None) -> None:
         self._on_submit = on_submit
         self._phases: dict[str, Phase] = {}
+        self.kept: set[str] = set()
+        """Runs whose working state is here."""
         self.placements: list[Placement] = []
         self.refuses_with: str | None = None
         """When set, `submit` fails with this message."""
@@ -46,6 +48,12 @@ class FakeEngine:
     def forget(self, attempt: str) -> None:
         if self._phases.get(attempt) is not Phase.STARTED:
             self._phases.pop(attempt, None)
+
+    def carried(self) -> set[str]:
+        return set(self.kept)
+
+    def drop(self, run: str) -> None:
+        self.kept.discard(run)
 
     def close(self) -> None:
         """Nothing to let go."""

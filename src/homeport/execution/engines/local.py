@@ -6,6 +6,7 @@ A runner is no part of the server: it outlives it. What is needed to find it aga
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from homeport_runner.boot import argv
 
 _SOURCE_FOLDER = Path(homeport_runner.__file__).parents[1]
 _LAST_WORDS_BYTES = 4_000
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 # What the runner may take from the server's environment: how to find programs, the package index and its
 # certificates. Nothing named HOMEPORT_…: settings and keys of the server stay with the server.
@@ -91,6 +93,14 @@ class LocalEngine:
                 self._reap()
                 shutil.rmtree(self._runs / attempt, ignore_errors=True)
 
+    def carried(self) -> set[str]:
+        with suppress(OSError):
+            return {folder.name for folder in self._carried.iterdir() if _RUN_ID.fullmatch(folder.name)}
+        return set()
+
+    def drop(self, run: str) -> None:
+        shutil.rmtree(self._carried / run, ignore_errors=True)
+
     def close(self) -> None:
         with self._lock:
             self._reap()
@@ -98,6 +108,10 @@ class LocalEngine:
     @property
     def _runs(self) -> Path:
         return self._node_dir / "runs"
+
+    @property
+    def _carried(self) -> Path:
+        return self._node_dir / "carried"
 
     def _start(self, placement: Placement) -> None:
         folder = self._runs / placement.attempt
