@@ -272,6 +272,14 @@ def test_a_deploy_that_takes_the_upstream_away_lets_the_tick_go(world: World) ->
     assert outcomes(world, "a") == ["triggered"]
 
 
+def test_a_clock_set_back_does_not_make_a_change_wait(world: World) -> None:
+    world.deploy(definition("up", HOURLY), definition("a", HOURLY, **after("up")))
+    tick_at(world, ONE + HOUR)
+    world.deploy(definition("up", HOURLY), definition("a", HOURLY))
+    tick_at(world, ONE)
+    assert outcomes(world, "a")[-1] == "triggered"
+
+
 def test_a_deploy_that_takes_the_trigger_away_ends_the_tick(world: World) -> None:
     world.deploy(definition("up", HOURLY), definition("a", HOURLY, **after("up")))
     tick_at(world, ONE)

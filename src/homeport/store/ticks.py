@@ -126,11 +126,14 @@ def look_again(tx: Tx, workspace_id: UUID, now: datetime, job_id: UUID | None = 
     )
 
 
-def to_look_at(tx: Tx, now: datetime, limit: int) -> list[Tick]:
-    """Open rows that were marked with `look_again`, the longest waiting first."""
+def to_look_at(tx: Tx, limit: int) -> list[Tick]:
+    """Open rows that were marked with `look_again`, the longest waiting first.
+
+    Whenever that was: after a clock was set back it lies ahead, and nobody else would come for them.
+    """
     query = (
         sa.select(*_columns)
-        .where(table.c.look_again_at <= now, table.c.outcome == DEFERRED)
+        .where(table.c.look_again_at.is_not(None), table.c.outcome == DEFERRED)
         .order_by(table.c.look_again_at, table.c.moment)
         .limit(limit)
     )
