@@ -1,13 +1,15 @@
 """What is due by the clock starts once, and what was missed while nobody looked starts once."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from homeport.dispatch.schedules import FireSchedules
 from homeport.store import job_triggers, jobs, ticks
 
-from ..builders import definition
+from ..builders import at_once, definition, until
 from ..conftest import NOW
 from ..databases import on_both
 from ..world import World
@@ -171,3 +173,44 @@ def test_a_job_that_cannot_be_decided_does_not_stop_the_others(world: World) -> 
     assert world.schedules.work(world.clock.now()) == 0
     assert len(world.runs_of("good")) == 1
     assert world.schedules.work(world.clock.now()) == 1  # the bad one is tried again, in a while
+
+
+@on_both
+def test_of_many_moments_in_one_transaction_only_the_failing_one_is_rolled_back(world: World) -> None:
+    names = [f"job{number}" for number in range(60)]
+    world.deploy_jobs(*((name, "every:1h") for name in names))
+    version = world.current("job7").version
+    with world.database.write() as tx:
+        tx.execute(jobs.versions.update().where(jobs.versions.c.id == version.id).values(definition={}))
+    world.advance(hours=1)
+    world.schedules.work(world.clock.now())
+    assert [len(world.runs_of(name)) for name in names if name != "job7"] == [1] * 59
+    assert next_at(world, "job7") == world.clock.now()
+    assert len(ledger(world)) == 59
+
+
+@on_both
+def test_two_schedulers_that_decide_many_moments_at_once_start_each_once(world: World) -> None:
+    fresh = {"freshness": ["job.is_fresh:jobs.up"]}
+    names = [f"job{number}" for number in range(40)]
+    world.deploy(definition("up"), *(definition(name, "every:1h", **fresh) for name in names))
+    world.complete("up")
+    world.advance(hours=1)
+    others = [FireSchedules(world.database, world.platform.bells) for _ in range(3)]
+    at_once(3, lambda number: others[number].work(world.clock.now()))
+    assert [len(world.runs_of(name)) for name in names] == [1] * 40
+    assert [outcome for _, outcome in ledger(world)] == ["triggered"] * 40
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_a_job_that_somebody_holds_is_decided_after_the_others(world: World) -> None:
+    world.deploy_jobs(("held", "every:30m"), ("free", "every:1h"))
+    world.advance(hours=1)
+    with world.database.write() as tx:
+        jobs.lock(tx, world.current("held").job.id)
+        deciding = threading.Thread(target=world.fire)
+        deciding.start()
+        until(lambda: world.runs_of("free"))
+        assert world.runs_of("held") == []
+    deciding.join()
+    assert len(world.runs_of("held")) == 1

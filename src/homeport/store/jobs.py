@@ -188,6 +188,12 @@ def lock(tx: Tx, job_id: UUID) -> CurrentJob:
     return _as_current(tx.execute(_current.where(table.c.id == job_id)).one())
 
 
+def lock_free(tx: Tx, job_ids: Collection[UUID]) -> set[UUID]:
+    """Hold those of these jobs that nobody holds, until the transaction ends. Waits for none."""
+    query = sa.select(table.c.id).where(table.c.id.in_(job_ids)).order_by(table.c.id)
+    return set(tx.execute(query.with_for_update(key_share=True, skip_locked=True)).scalars())
+
+
 def all_current(tx: Tx, workspace_id: UUID) -> list[CurrentJob]:
     """Every job of a workspace, archived ones included, oldest first."""
     query = _current.where(table.c.workspace_id == workspace_id).order_by(table.c.created_at, table.c.job_ref)

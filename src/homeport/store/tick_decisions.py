@@ -10,7 +10,7 @@ Deferring and completing take the workspace's lock: a tick that was found waitin
 which that upstream completed, would wait for nothing. SQLite's writers are one after the other anyway.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -45,6 +45,18 @@ class DecidedTick:
     job_ref: str
     tick: Tick
     run: runs.Run | None
+
+
+def hold(tx: Tx, job_ids: Collection[UUID]) -> set[UUID]:
+    """Lock these jobs to decide several in one transaction; the answer are those that nobody else holds.
+
+    Workspaces first, in one order for all, and no waiting for a job: who completes a run holds the workspace and
+    then wants jobs, and two who wait for each other would both stand still.
+    """
+    gated = [found for found in jobs.by_ids(tx, job_ids) if found.version.definition.get("freshness")]
+    for workspace_id in sorted({found.job.workspace_id for found in gated}):
+        workspaces.lock(tx, workspace_id)
+    return jobs.lock_free(tx, job_ids)
 
 
 def decide_due(tx: Tx, due: job_triggers.TimedTrigger, now: datetime) -> DecidedTick | None:
