@@ -99,13 +99,14 @@ class Furnished:
             "which": "code",
             "token": self.beacon_token,
             "kind": "trace",
+            "path": "orders",
         }
-        return {name: str(values[name]) for name in re.findall(r"{(\w+)}", path)}
+        return {name: str(values[name]) for name in re.findall(r"{(\w+)(?::path)?}", path)}
 
     def filled(self, method: str, path: str, **other: object) -> str:
         """The address with ids that are there."""
         ids = {**self.ids_of(method, path), **{name: str(value) for name, value in other.items()}}
-        return re.sub(r"{(\w+)}", lambda found: ids[found[1]], path)
+        return re.sub(r"{(\w+)(?::path)?}", lambda found: ids[found[1]], path)
 
     def bearer_of(self, method: str, path: str) -> str | None:
         """A credential that is let in there."""
