@@ -209,6 +209,15 @@ def test_a_job_without_a_clock_is_told_by_what_starts_it(world: World, told: Any
     assert "starts on demand" in told("hand")
 
 
+def test_a_follow_up_that_was_declined_is_told(world: World, told: Any) -> None:
+    world.deploy(definition("up"), definition("a", "job.success:jobs.up"))
+    world.running("a")
+    world.complete("up")
+    text = told("a")
+    assert "The last start that was declined: job.success:jobs.up at 2026-03-02 12:00 UTC" in text
+    assert "1 of 1 allowed runs of jobs.a are active" in text
+
+
 def test_what_was_before_the_job_is_not_made_up(world: World, told: Any) -> None:
     world.deploy(definition("a", HOURLY))
     assert "Nothing is written about 2026-03-01 13:00 UTC" in told("a", "2026-03-01T13:00")

@@ -226,7 +226,7 @@ class TicksQuery(WindowQuery):
 class ScheduleQuery(Model):
     """How far to look ahead."""
 
-    hours: float = Field(24, gt=0, le=24 * 366)
+    hours: float = Field(24, ge=0, le=24 * 366, allow_inf_nan=False)
     limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
     job_id: UUID | None = None
 

@@ -17,7 +17,7 @@ from homeport.scheduling.look_ahead import around, first_within
 from homeport.scheduling.tick_outcomes import COVERED, DEFERRED
 from homeport.scheduling.triggers import Trigger, TriggerKind, parse_trigger
 from homeport.scheduling.zones import moments_of
-from homeport.store import job_triggers, jobs, run_starts, runs, ticks, workspaces
+from homeport.store import declined_starts, job_triggers, jobs, run_starts, runs, ticks, workspaces
 from homeport.store.schema import Tx
 from homeport.store.ticks import Tick
 
@@ -237,7 +237,18 @@ def _tell_untimed(case: _Case) -> None:
         if run is not None:
             known = f"last ran as {case.words.run(run)}"
         case.lines.append(f"{case.ref} starts when {trigger.expr} {end}; {trigger.expr} {known}.")
+    _tell_declined(case)
     _tell_last_run(case)
+
+
+def _tell_declined(case: _Case) -> None:
+    """The latest start by another job, a deploy or a call that was declined, if there was one."""
+    for declined in declined_starts.of_job(case.tx, case.current.job.id, 1):
+        why = "; ".join(declined.reasons)
+        case.lines.append(
+            f"The last start that was declined: {declined.trigger} at {case.words.at(declined.at)} "
+            f"({declined.status}), because {why}."
+        )
 
 
 def _tell_last_run(case: _Case) -> None:
