@@ -40,7 +40,9 @@ format: dev
 	@$(BIN)/ruff check --fix .
 
 bench: dev
+	@$(UV) sync --quiet --frozen --inexact --extra server --extra postgres --group dev --group bench
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.schedules
 
 clean:
 	rm -rf .venv .demo
