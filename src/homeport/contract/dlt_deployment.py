@@ -21,6 +21,7 @@ from dlt._workspace.deployment._trigger_helpers import (
     match_triggers_with_selectors,
     pick_trigger,
 )
+from dlt._workspace.deployment.exceptions import InvalidTrigger
 from dlt._workspace.deployment.launchers import LAUNCHER_JOB, LAUNCHER_MODULE
 from dlt._workspace.deployment.package_builder import compute_package_content_hash
 from dlt._workspace.deployment.typing import MANIFEST_ENGINE_VERSION
@@ -51,6 +52,10 @@ def check_manifest(
     """
     if engine_version > ENGINE_VERSION:
         raise _unsupported_engine(engine_version)
+    # by their refs everything else is told apart
+    nameless = [f"job number {number} has no job_ref" for number, job in enumerate(jobs, 1) if not _has_ref(job)]
+    if nameless:
+        raise invalid_manifest(nameless)
     migrated = [_migrate(job, engine_version) for job in jobs]
     # shape first: the cross checks below index keys that only a well-formed definition has
     faults = [
@@ -91,6 +96,10 @@ def invalid_manifest(reasons: Sequence[str]) -> BadRequest:
     )
 
 
+def _has_ref(job: Mapping[str, Any]) -> bool:
+    return isinstance(job.get("job_ref"), str)
+
+
 def _migrate(job: Mapping[str, Any], engine_version: int) -> Definition:
     definition = deepcopy(dict(job))
     engine = definition.get("engine_version", engine_version)
@@ -119,8 +128,16 @@ def definition_hash(job: Definition) -> str:
 
 
 def expanded_triggers(job: Definition) -> list[str]:
-    """Declared triggers and the synthetic manual, tag and pipeline_name ones (run contract §13.3)."""
-    return [str(trigger) for trigger in _manifest.expand_triggers(cast(Any, _with_tag_list(job)))]
+    """Declared triggers and the synthetic manual, tag and pipeline_name ones (run contract §13.3).
+
+    `BadRequest` when a tag or the pipeline's name is blank, so that it makes none.
+    """
+    try:
+        return [str(trigger) for trigger in _manifest.expand_triggers(cast(Any, _with_tag_list(job)))]
+    except InvalidTrigger as error:
+        raise BadRequest(
+            f"a tag or the pipeline's name makes no trigger: {error}", code="invalid_trigger"
+        ) from None
 
 
 def default_trigger(job: Definition) -> str | None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from homeport.contract import dlt_deployment
+from homeport.contract.base import MAX_INT, MAX_NAME_CHARS, MAX_PROFILE_CHARS
 from homeport.contract.dlt_deployment import Definition
 from homeport.errors import BadRequest
 from homeport.execution import environments
@@ -47,12 +48,25 @@ def _faults_of(definition: Definition) -> Iterator[str]:
     zone = definition.get("require", {}).get("timezone") or "UTC"
     checks: list[Callable[[], object]] = [partial(parse_zone, zone)]
     checks += [partial(parse_trigger, text) for text in definition["triggers"]]
+    checks.append(partial(dlt_deployment.expanded_triggers, definition))
     found = [fault for fault in (_fault(check) for check in checks) if fault is not None]
+    found = found or list(_length_faults(definition))
     if not found:  # the interval is aligned to the trigger in the zone: both must be good to look at it
         interval_fault = _fault(lambda: run_starts.declared_interval(definition, zone))
         found += [interval_fault] if interval_fault else []
     yield from (f"{ref}: {fault}" for fault in found)
     yield from (f"{ref}: {fault}" for fault in _limit_faults(definition["execute"]))
+
+
+def _length_faults(definition: Definition) -> Iterator[str]:
+    """Among the triggers are those made of the reference, of tags and of the pipeline's name."""
+    triggers = dlt_deployment.expanded_triggers(definition)
+    for text in (definition["job_ref"], *triggers, *map(str, definition.get("freshness") or ())):
+        if len(text) > MAX_NAME_CHARS:
+            yield f"'{text[:60]}…' has {len(text)} characters, and {MAX_NAME_CHARS} are kept at most: shorten it"
+    profile = str(definition.get("require", {}).get("profile") or "")
+    if len(profile) > MAX_PROFILE_CHARS:
+        yield f"require.profile has {len(profile)} characters, at most {MAX_PROFILE_CHARS} are kept: shorten it"
 
 
 def _fault(check: Callable[[], object]) -> str | None:
@@ -65,13 +79,14 @@ def _fault(check: Callable[[], object]) -> str | None:
 
 def _limit_faults(execute: Mapping[str, Any]) -> Iterator[str]:
     concurrency = execute.get("concurrency")
-    if concurrency is not None and concurrency < 1:
-        yield f"execute.concurrency is {concurrency}: use 1 or more, or null for no limit"
+    if concurrency is not None and not 1 <= concurrency <= MAX_INT:
+        yield f"execute.concurrency is {concurrency}: use 1 or more, at most {MAX_INT}, or null for no limit"
     limits = execute.get("timeout") or {}
     for name, smallest in (("timeout", 1), ("grace_period", 0)):
         value = limits.get(name)
-        if value is not None and not smallest <= float(value) < float("inf"):
-            yield f"execute.timeout.{name} is {value}: it is in seconds, {smallest} or more"
+        # not made a float first: that fails for whole numbers of some hundred digits
+        if value is not None and not smallest <= value <= MAX_INT:
+            yield f"execute.timeout.{name} is {value}: it is in seconds, {smallest} or more, at most {MAX_INT}"
 
 
 def _cycles(definitions: Sequence[Definition]) -> Iterator[str]:

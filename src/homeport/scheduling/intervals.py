@@ -71,11 +71,17 @@ def _bound(spec: Mapping[str, object], name: str, trigger: Trigger, zone: str) -
             f"interval.{name} '{value}' is no ISO 8601 date and time: write one such as '2026-01-01T00:00:00Z'.",
             code="invalid_interval",
         ) from None
-    if trigger.kind is not TriggerKind.SCHEDULE:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    if moment.tzinfo is None:
-        moment = moments_of(moment, parse_zone(zone))[0]
-    return latest_tick(trigger, moment, zone) or moment.astimezone(UTC)
+    try:
+        if trigger.kind is not TriggerKind.SCHEDULE:
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        if moment.tzinfo is None:
+            moment = moments_of(moment, parse_zone(zone))[0]
+        return latest_tick(trigger, moment, zone) or moment.astimezone(UTC)
+    except OverflowError:  # the first and last days of the calendar are not there in every zone
+        raise BadRequest(
+            f"interval.{name} '{value}' lies outside the calendar: write a later or an earlier moment.",
+            code="invalid_interval",
+        ) from None
 
 
 def natural_interval(

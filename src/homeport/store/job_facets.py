@@ -76,4 +76,4 @@ def label_rows(job_id: UUID, definition: Mapping[str, Any], triggers: Iterable[s
         kinds.add(str(TriggerKind.MANUAL))
     values = [("tag", tag) for tag in ([tags] if isinstance(tags, str) else tags)]
     values += [("trigger_kind", kind) for kind in sorted(kinds)]
-    return [{"job_id": job_id, "kind": kind, "value": value[:300]} for kind, value in dict.fromkeys(values)]
+    return [{"job_id": job_id, "kind": kind, "value": value} for kind, value in dict.fromkeys(values)]
