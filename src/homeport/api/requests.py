@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from homeport.api import errors
+from homeport.contract.storable_text import is_whole, repaired
 from homeport.errors import TooLarge
 
 _MIB = 1024 * 1024
@@ -140,7 +141,7 @@ class _CheckedJson(Request):
 class _RepairedJson(Request):
     async def json(self) -> Any:
         if not hasattr(self, "_document"):
-            self._document = _repaired(_parsed(await self.body()))
+            self._document = repaired(_parsed(await self.body()))
         return self._document
 
 
@@ -181,31 +182,10 @@ def _fault_of(value: Any) -> str | None:
     if isinstance(value, str):
         if "\x00" in value:
             return _NUL
-        # isascii is answered without looking
-        return None if value.isascii() or _is_whole(value) else _HALF
+        return None if is_whole(value) else _HALF
     if isinstance(value, float) and not math.isfinite(value):
         return _NO_NUMBER
     return None
-
-
-def _is_whole(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _repaired(value: Any) -> Any:
-    if isinstance(value, str):
-        if "\x00" not in value and (value.isascii() or _is_whole(value)):
-            return value
-        return value.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_repaired(inner) for inner in value]
-    if isinstance(value, dict):
-        return {_repaired(key): _repaired(inner) for key, inner in value.items()}
-    return value
 
 
 def _malformed(place: tuple[str | int, ...], fault: str) -> RequestValidationError:

@@ -1,6 +1,7 @@
 """Take in what dlt inside of a run reports (wire contract §8.6). It does not try again: what we refuse is lost."""
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
@@ -8,6 +9,7 @@ from uuid import UUID, uuid4
 
 from homeport.auth import secrets
 from homeport.auth.beacon_tokens import BeaconTokens
+from homeport.contract.storable_text import repaired
 from homeport.errors import BadRequest, NotSignedIn, TooLarge
 from homeport.operations import pipeline_traces
 from homeport.operations.platform import Platform
@@ -39,7 +41,7 @@ def check(platform: Platform, token: str) -> UUID:
 
 def take_in(platform: Platform, run_id: UUID, kind: Kind, body: bytes) -> None:
     """Keep a report, and what lists need of it; of two with the same subject, the later one stays."""
-    document = _parse(body)
+    document, body = _parse(body)
     subject = _subject(kind, document)
     derived = pipeline_traces.derive(document) if kind == "trace" else None
     packed = beacon_reports.pack(body)
@@ -64,15 +66,22 @@ def take_in(platform: Platform, run_id: UUID, kind: Kind, body: bytes) -> None:
             pipeline_runs.keep(tx, found)
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def _parse(body: bytes) -> tuple[dict[str, Any], bytes]:
+    """The document, and how it is kept: as it came, but for what could not be given back."""
     try:
-        # PostgreSQL's JSON knows neither NaN nor NUL
-        document = json.loads(body.replace(b"\\u0000", b""), parse_constant=lambda _: None)
+        # PostgreSQL's JSON knows neither NaN nor a number without end
+        document = repaired(json.loads(body.decode(), parse_constant=lambda _: None, parse_float=_finite))
+        kept = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     except (ValueError, RecursionError):
         raise BadRequest("A report is a JSON document in UTF-8.", code="malformed_report") from None
     if not isinstance(document, dict):
         raise BadRequest("A report is a JSON object.", code="malformed_report")
-    return cast(dict[str, Any], document)
+    return cast(dict[str, Any], document), kept
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _subject(kind: Kind, document: Mapping[str, Any]) -> str:

@@ -5,8 +5,10 @@ missing or not of the form it should have reads as unknown or as nothing, never 
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+
+from homeport.contract.base import MAX_COUNT, MAX_NAME_CHARS
 
 Part = dict[str, Any]
 
@@ -36,15 +38,15 @@ def derive(trace: Part) -> Derived:
     steps = _parts(trace.get("steps"))
     extracted = _user_tables(_info(steps, "extract"))
     packages = _packages(steps)
-    loaded_ids = {package.get("load_id") for package in packages if package.get("state") == _LOADED}
-    loaded = [row for row in _user_tables(_info(steps, "normalize")) if row.get("load_id") in loaded_ids]
+    loaded_ids = {_key(package.get("load_id")) for package in packages if package.get("state") == _LOADED}
+    loaded = [row for row in _user_tables(_info(steps, "normalize")) if _key(row.get("load_id")) in loaded_ids]
     load_info = _info(steps, "load")
     started, finished = _moment(trace.get("started_at")), _moment(trace.get("finished_at"))
     rows_loaded = _sum(loaded, "items_count")
     return Derived(
         status="failed" if any(step.get("step_exception") for step in steps) else "succeeded",
-        dataset_name=_text(load_info.get("dataset_name")),
-        destination_name=_text(load_info.get("destination_name")),
+        dataset_name=_name(load_info.get("dataset_name")),
+        destination_name=_name(load_info.get("destination_name")),
         started_at=started,
         finished_at=finished,
         duration_ms=_took(trace),
@@ -100,7 +102,7 @@ def _packages(steps: list[Part]) -> list[Part]:
     found: dict[Any, Part] = {}
     for step in steps:
         for package in _parts(_part(step.get("step_info")).get("load_packages")):
-            found[package.get("load_id")] = package
+            found[_key(package.get("load_id"))] = package
     return list(found.values())
 
 
@@ -161,8 +163,10 @@ def _tables(steps: list[Part], extracted: list[Part], loaded: list[Part]) -> lis
 
 def _resources(steps: list[Part]) -> list[Part]:
     info = _info(steps, "extract")
-    parents = {edge.get("resource_name"): edge.get("parent_name") for edge in _parts(info.get("dag"))}
-    written = {hint.get("resource_name"): hint.get("write_disposition") for hint in _parts(info.get("hints"))}
+    parents = {_key(edge.get("resource_name")): edge.get("parent_name") for edge in _parts(info.get("dag"))}
+    written = {
+        _key(hint.get("resource_name")): hint.get("write_disposition") for hint in _parts(info.get("hints"))
+    }
     resources: dict[str, Part] = {}
     for row in _parts(info.get("resource_metrics")):
         name = _text(row.get("resource_name"))
@@ -205,9 +209,10 @@ def _took(part: Part) -> int | None:
 def _moment(value: Any) -> datetime | None:
     try:
         moment = datetime.fromisoformat(value)
+        # the first and last days of the calendar are not there in UTC
+        return moment.astimezone(UTC) if moment.tzinfo is not None else None
     except (TypeError, ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo is not None else None
 
 
 def _part(value: Any) -> Part:
@@ -222,13 +227,20 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-_LARGEST = 2**53
+def _name(value: Any) -> str | None:
+    """As much of it as its column holds."""
+    return value[:MAX_NAME_CHARS] if isinstance(value, str) else None
+
+
+def _key(value: Any) -> str:
+    """What parts of a trace are brought together by, whatever it is."""
+    return str(value)
 
 
 def _number(value: Any) -> int:
     # no float: not a number, or one without end, has no integer
-    return min(max(value, 0), _LARGEST) if isinstance(value, int) else 0
+    return min(max(value, 0), MAX_COUNT) if isinstance(value, int) else 0
 
 
 def _sum(rows: list[Part], key: str) -> int:
-    return min(sum(_number(row.get(key)) for row in rows), _LARGEST)
+    return min(sum(_number(row.get(key)) for row in rows), MAX_COUNT)
