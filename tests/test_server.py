@@ -1,5 +1,6 @@
 """One server takes one data folder and one port; what keeps it from starting is named with the way out."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from homeport.clock import FakeClock
 from homeport.config import Settings, load_settings
 from homeport.errors import SetupError
 from homeport.execution.engines.fake import FakeEngine
-from homeport.server import Server
+from homeport.server import Server, _listen
 
 from .conftest import NOW
 
@@ -122,3 +123,24 @@ def test_a_setting_that_cannot_be_read_is_named_in_every_form(name: str) -> None
 
 def test_the_bootstrap_key_is_not_in_what_settings_print() -> None:
     assert KEY not in repr(Settings(bootstrap_api_key=KEY))
+
+
+def test_answers_leave_at_once_not_only_when_the_client_has_acknowledged_their_headers() -> None:
+    """Nagle's algorithm is off on the connections that asyncio accepts from our socket."""
+
+    async def connect() -> int:
+        accepted = asyncio.get_running_loop().create_future()
+
+        def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            here = writer.get_extra_info("socket")
+            accepted.set_result(here.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        listening = _listen("127.0.0.1", 0)
+        async with await asyncio.start_server(answer, sock=listening):
+            _, writer = await asyncio.open_connection(*listening.getsockname())
+            is_off: int = await accepted
+            writer.close()
+            return is_off
+
+    assert asyncio.run(connect())
