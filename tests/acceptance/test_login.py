@@ -4,7 +4,7 @@ import base64
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,20 +72,21 @@ def _stored(home: dict[str, str]) -> Any:
     return tomllib.loads(path.read_text())["runtime"]
 
 
-def _log_in(person: Workspace, browser: httpx.Client, home: dict[str, str]) -> str:
-    printed = person.dlthub("login", "--device", **home)
+def log_in(dlthub: Callable[..., str], browser: httpx.Client, home: dict[str, str]) -> str:
+    """By device code; the answer is what the command prints at the end."""
+    printed = dlthub("login", "--device", **home)
     user_code = re.search(r"[B-Z]{4}-[B-Z]{4}", printed)
     device_code = re.search(r"--resume (\S+)", printed)
     assert user_code is not None, printed
     assert device_code is not None, printed
     assert browser.post("/device", data={"user_code": user_code[0], "answer": "yes"}).status_code == 200
-    return person.dlthub("login", "--resume", device_code[1].strip("`'\"."), **home)
+    return dlthub("login", "--resume", device_code[1].strip("`'\"."), **home)
 
 
 def test_a_person_logs_in_by_device_code_and_works(
     person: Workspace, browser: httpx.Client, home: dict[str, str]
 ) -> None:
-    assert "owner@localhost" in _log_in(person, browser, home)
+    assert "owner@localhost" in log_in(person.dlthub, browser, home)
     assert person.folder.name in person.dlthub("workspace", "list", **home)
     assert person.id in person.dlthub("workspace", "info", **home)
     assert "check" in person.dlthub("deploy", **home)
@@ -98,7 +99,7 @@ def test_a_person_logs_in_by_device_code_and_works(
 def test_an_expired_token_is_refreshed_on_the_way(
     person: Workspace, browser: httpx.Client, home: dict[str, str]
 ) -> None:
-    _log_in(person, browser, home)
+    log_in(person.dlthub, browser, home)
     before = _stored(home)
     header, claims, signature = before["auth_token"].split(".")
     body = json.loads(base64.urlsafe_b64decode(claims + "=="))

@@ -46,8 +46,8 @@ def covered(door: str) -> set[str]:
 
 def owed_nothing(request: pytest.FixtureRequest, called: set[str]) -> None:
     """After the test: all that its mark promises has been called."""
-    mark = request.node.get_closest_marker("covers")
-    missed = set(mark.args if mark else ()) - called
+    promised = {each for mark in request.node.iter_markers("covers") for each in mark.args}
+    missed = promised - called
     assert not missed, f"the test covers {sorted(missed)} but did not call it"
 
 
