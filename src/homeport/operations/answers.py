@@ -114,7 +114,9 @@ def detailed_runs(
 ) -> list[DetailedJobRunResponse]:
     """Runs with their jobs and versions, in a fixed number of queries."""
     current = {item.job.id: item for item in jobs.by_ids(tx, {run.job_id for run in found})}
-    versions = jobs.versions_by_id(tx, {run.job_version_id for run in found})
+    # most runs are of their job's current version, which has been read already
+    versions = {item.version.id: item.version for item in current.values()}
+    versions |= jobs.versions_by_id(tx, {run.job_version_id for run in found} - set(versions))
     next_at = job_triggers.next_at_by_job(tx, set(current))
     ids = {run.id for run in found}
     summaries, downstream = neighbours.summaries(tx, ids), attached.downstream(tx, ids)

@@ -146,8 +146,10 @@ def window_facts_of(current: jobs.CurrentJob) -> StartFacts:
 def declared_interval(definition: Definition, zone: str) -> DeclaredInterval | None:
     """`interval` of a definition, with the recurring trigger that its bounds are aligned to."""
     spec = definition.get("interval")
+    if spec is None:
+        return None
     recurring = next((t for t in timed_triggers(definition["triggers"]) if t.is_recurring), None)
-    return None if spec is None or recurring is None else parse_declared_interval(spec, recurring, zone)
+    return None if recurring is None else parse_declared_interval(spec, recurring, zone)
 
 
 def timed_triggers(triggers: list[str]) -> list[Trigger]:

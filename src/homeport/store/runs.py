@@ -76,6 +76,16 @@ table = sa.Table(
     sa.Index("ix_runs_started", "workspace_id", "started_at", "created_at", "number", "id"),
     sa.Index("ix_runs_finished", "workspace_id", "finished_at", "created_at", "number", "id"),
     sa.Index("ix_runs_duration", "workspace_id", "duration_ms", "created_at", "number", "id"),
+    # those that a person started: few among many
+    sa.Index(
+        "ix_runs_by_people",
+        "workspace_id",
+        "created_at",
+        "number",
+        "id",
+        sqlite_where=sa.text("triggered_by IS NOT NULL"),
+        postgresql_where=sa.text("triggered_by IS NOT NULL"),
+    ),
     sa.Index("ix_runs_job_status", "job_id", "status"),
     sa.Index("ix_runs_status", "status", "created_at"),
     sa.Index("ix_runs_previous", "previous_run_id"),

@@ -1,6 +1,5 @@
 """What all tables share: the metadata, column types and how a row becomes a dataclass."""
 
-import dataclasses
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -47,7 +46,9 @@ Record = TypeVar("Record")
 
 
 def _fields(record: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(record))
+    # not dataclasses.fields, which makes the list anew for every row
+    fields: tuple[str, ...] = record.__match_args__
+    return fields
 
 
 def columns_of(record: type[Any], table: sa.FromClause) -> list[sa.ColumnElement[Any]]:
@@ -67,7 +68,7 @@ def one_or_none(tx: Tx, record: type[Record], query: sa.Select[Any]) -> Record |
 
 
 def all_of(tx: Tx, record: type[Record], query: sa.Select[Any]) -> list[Record]:
-    return [as_record(record, row) for row in tx.execute(query)]
+    return [record(*row) for row in tx.execute(query).columns(*_fields(record))]
 
 
 def changed(tx: Tx, statement: sa.Update | sa.Delete) -> bool:
