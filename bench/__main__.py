@@ -1,193 +1,21 @@
-"""`make bench`: what Homeport adds to a run, with the plain launcher as floor beside it in the same session.
+"""`make bench` measures everything; `python -m bench lists` one part (README.md)."""
 
-The machine is noisy: every figure is a median of several tries, with the fastest and the slowest.
-"""
-
-import json
-import os
-import shutil
-import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-import httpx
+from bench import lists, runs
 
-HERE = Path(__file__).parent
-KEY = "dlt_u_" + "b" * 40
-TRIES = 7
-BURST = 40
-
-
-class Platform:
-    """A running server with the bench workspace deployed."""
-
-    def __init__(self, url: str, workspace: str, server: subprocess.Popen[str], data: Path) -> None:
-        self.server, self.data, self.workspace = server, data, workspace
-        self.http = httpx.Client(
-            base_url=f"{url}/api/v1/workspaces/{workspace}",
-            headers={"Authorization": f"Bearer {KEY}"},
-            timeout=120,
-        )
-        self.logs = httpx.Client(base_url=f"{url}/logs/v1/workspaces/{workspace}", timeout=120)
-        jobs = self.http.get("/jobs?limit=1000").json()["items"]
-        self.ids = {job["job_ref"].rpartition(".")[2]: job["id"] for job in jobs}
-
-    def start(self, name: str) -> str:
-        answer = self.http.post("/job-runs", json={"job_id": self.ids[name], "trigger": "manual:"})
-        answer.raise_for_status()
-        return str(answer.json()["id"])
-
-    def run(self, run_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.http.get(f"/job-runs/{run_id}").json()
-        return found
-
-    def first_user_line(self, run_id: str) -> float:
-        """Seconds since the epoch at which the run's own first line reached a reader."""
-        token = self.http.post("/-issue-dataplane-token").json()["token"]
-        headers = {"Authorization": f"Bearer {token}"}
-        with self.logs.stream("GET", f"/job-runs/{run_id}/log-stream", headers=headers) as stream:
-            for line in stream.iter_lines():
-                if line.startswith("data:") and json.loads(line[5:])["source"] == "user":
-                    return time.time()
-        raise RuntimeError(f"run {run_id} said nothing")
-
-    def finished(self, run_id: str) -> dict[str, Any]:
-        while (run := self.run(run_id))["finished_at"] is None:
-            time.sleep(0.01)
-        if run["status"] != "completed":
-            raise RuntimeError(f"run {run_id} is {run['status']}")
-        return run
-
-
-@contextmanager
-def platform() -> Iterator[Platform]:
-    folder = Path(tempfile.mkdtemp(prefix="homeport-bench-"))
-    workspace = folder / "bench"
-    shutil.copytree(HERE / "workspace", workspace)
-    environment = os.environ | {"RUNTIME__DLTHUB_TELEMETRY": "false", "HOMEPORT_BOOTSTRAP_API_KEY": KEY}
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            [beside("homeport"), "up", "--port", "0", "--data-dir", str(folder / "data")],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env=environment,
-        )
-        try:
-            assert server.stdout is not None
-            url = next(word for line in server.stdout for word in line.split() if word.startswith("http://"))
-            connect = [beside("homeport"), "connect", "--url", url, "--api-key", KEY, "--create"]
-            subprocess.run(connect, cwd=workspace, env=environment, check=True, stdout=subprocess.DEVNULL)
-            subprocess.run(
-                [beside("dlthub"), "deploy"], cwd=workspace, env=environment, check=True, stdout=subprocess.DEVNULL
-            )
-            pinned = (workspace / ".dlt" / "config.toml").read_text().partition('workspace_id = "')[2][:36]
-            yield Platform(url, pinned, server, folder / "data")
-        finally:
-            server.terminate()
-            server.wait(20)
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def beside(command: str) -> str:
-    return str(Path(sys.executable).with_name(command))
-
-
-def measure(take: Callable[[], float]) -> list[float]:
-    return sorted(take() for _ in range(TRIES))
-
-
-def floor(at: Platform, function: str) -> tuple[float, float]:
-    """The plain launcher in the run's own environment: seconds to its first line, and to its end."""
-    python = next((at.data / "node" / "environments").glob("*/bin/python"))
-    root = Path(tempfile.mkdtemp(prefix="homeport-floor-"))
-    shutil.copytree(HERE / "workspace", root, dirs_exist_ok=True)
-    point = {"module": "bench_jobs", "function": function, "job_type": "batch"}
-    point["job_ref"] = f"jobs.bench_jobs.{function}"
-    command = [str(python), "-u", "-m", "dlt._workspace.deployment.launchers.job", "--run-id", "floor"]
-    command += ["--trigger", "manual:", "--entry-point", json.dumps(point)]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(root), "WORKSPACE__PROFILE": "prod"}
-    environment["RUNTIME__DLTHUB_TELEMETRY"] = "false"
-    began = time.time()
-    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, env=environment)
-    assert process.stdout is not None
-    process.stdout.readline()
-    first = time.time() - began
-    process.communicate()
-    shutil.rmtree(root)
-    return first, time.time() - began
-
-
-def to_first_line(at: Platform) -> float:
-    began = time.time()
-    run_id = at.start("hello")
-    seconds = at.first_user_line(run_id) - began
-    at.finished(run_id)
-    await_quiet(at)
-    return seconds
-
-
-def to_finished_load(at: Platform) -> float:
-    began = time.time()
-    at.finished(at.start("load_few"))
-    return time.time() - began
-
-
-def to_follow_up(at: Platform) -> float:
-    """From the end of a job to the first line of the one that follows it."""
-    run = at.finished(at.start("hello"))
-    while not (found := at.http.get(f"/job-runs?previous_job_run_id={run['id']}").json()["items"]):
-        time.sleep(0.005)
-    ended = datetime_seconds(run["finished_at"])
-    seconds = at.first_user_line(found[0]["id"]) - ended
-    await_quiet(at)
-    return seconds
-
-
-def burst(at: Platform) -> float:
-    """Runs a minute, when many are asked for at once."""
-    began = time.time()
-    for run_id in [at.start("many") for _ in range(BURST)]:
-        at.finished(run_id)
-    return BURST / (time.time() - began) * 60
-
-
-def await_quiet(at: Platform) -> None:
-    active = "/job-runs?status=pending&status=starting&status=running&limit=1"
-    while at.http.get(active).json()["total"]:
-        time.sleep(0.02)
-
-
-def datetime_seconds(text: str) -> float:
-    from datetime import datetime
-
-    return datetime.fromisoformat(text).timestamp()
-
-
-def show(name: str, values: list[float], unit: str = "s") -> None:
-    middle = statistics.median(values)
-    print(f"{name:<62} {middle:8.2f} {unit:<4} ({values[0]:.2f} … {values[-1]:.2f})")
+PARTS = {"runs": runs.main, "lists": lists.main}
 
 
 def main() -> None:
-    with platform() as at:
-        began = time.time()
-        at.finished(at.start("hello"))
-        show("first run of all, its environment built from uv's cache", [time.time() - began])
-        await_quiet(at)
-        print(f"\n{'':<62} {'median':>8}      (fastest … slowest of {TRIES})")
-        show("floor: plain launcher to its first line", measure(lambda: floor(at, "hello")[0]))
-        show("trigger over HTTP to the first line at a reader", measure(lambda: to_first_line(at)))
-        show("floor: plain launcher, a small DuckDB load, to its end", measure(lambda: floor(at, "load_few")[1]))
-        show("trigger over HTTP to the same load recorded as finished", measure(lambda: to_finished_load(at)))
-        show("end of a job to the first line of the one that follows", measure(lambda: to_follow_up(at)))
-        show(f"{BURST} one-line runs at once", [burst(at)], "/min")
+    wanted = sys.argv[1:] or list(PARTS)
+    unknown = [name for name in wanted if name not in PARTS]
+    if unknown:
+        sys.exit(f"There is no part {', '.join(unknown)}; the parts are: {', '.join(PARTS)}.")
+    for name in wanted:
+        print(f"== {name}")
+        PARTS[name]()
+        print()
 
 
 if __name__ == "__main__":
