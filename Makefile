@@ -42,7 +42,6 @@ format: dev
 bench: dev
 	@$(UV) sync --quiet --frozen --inexact --extra server --extra postgres --group dev --group bench
 	@$(BIN)/python -m bench
-	@$(BIN)/python -m bench.schedules
 
 clean:
 	rm -rf .venv .demo

@@ -284,7 +284,3 @@ def main() -> None:
         for name, url in found:
             print(f"\n{name}")
             measure(url)
-
-
-if __name__ == "__main__":
-    main()
