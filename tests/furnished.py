@@ -38,7 +38,7 @@ _RESULT = {"type": "job.a", "engine_version": 1, "job_ref": "jobs.a", "result": 
 class Furnished:
     """`ids_of` and `bearer_of` answer for any route of the table."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, member: str = "bob@homeport") -> None:
         self.world = world
         self.app = build_app(world.platform, {})
         self.client = TestClient(self.app, base_url=ORIGIN, raise_server_exceptions=False, follow_redirects=False)
@@ -51,7 +51,7 @@ class Furnished:
         self.beacon_token = beacon.rpartition("/")[2]
         self.finished.exit(0, lines=1)
         self.running = world.running("a")
-        self.member = world.invite("bob@homeport", "developer", "member")
+        self.member = world.invite(member, "developer", "member")
         me, place = world.alice, world.workspace.id
         self.key = keys.create_key(world.platform, me, CreateKeyRequest(name="mine")).id
         self.workspace_key = keys.create_workspace_key(
