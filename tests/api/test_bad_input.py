@@ -100,6 +100,7 @@ def good_bodies(furnished: Furnished) -> dict[tuple[str, str], dict[str, Any]]:
         ("POST", "/-refresh"): session,
         ("POST", "/-issue-swap-code"): session,
         ("POST", "sessions/-revoke"): session,
+        ("POST", "/-issue-secret"): {"replace": False},
         ("POST", "/claim"): {"ticket": "unknown", "host": "node", "pid": 7},
         ("POST", "/lines"): {"first": 0, "lines": [[MOMENT, "stdout", "user", "run", "hello"]]},
         ("POST", "/started"): {"pid": 7},
@@ -181,7 +182,9 @@ def asked(furnished: Furnished, capsys: pytest.CaptureFixture[str]) -> Asked:
 def _document(furnished: Furnished) -> Iterator[tuple[str, str, dict[str, Any]]]:
     document = furnished.app.openapi()
     for method, path, _, _ in ROUTES:
-        yield method, path, document["paths"][path][method.lower()]
+        operations = document["paths"].get(path)
+        if operations is not None:  # `{path:path}` is written otherwise there; its twin without it is asked
+            yield method, path, operations[method.lower()]
 
 
 def _properties(furnished: Furnished, operation: dict[str, Any]) -> set[str]:
@@ -195,7 +198,11 @@ def _properties(furnished: Furnished, operation: dict[str, Any]) -> set[str]:
 def test_every_field_has_a_good_value_to_spoil(furnished: Furnished) -> None:
     bodies = good_bodies(furnished)
     for method, path, operation in _document(furnished):
-        takes = "requestBody" in operation and not path.endswith("/-upload") and "/beacon/" not in path
+        takes = (
+            "requestBody" in operation
+            and not path.endswith("/-upload")
+            and not path.startswith(("/beacon/", "/hooks/"))
+        )
         assert takes is ((method, path) in bodies), (method, path)
         if takes:
             assert _properties(furnished, operation) == bodies[method, path].keys(), (method, path)
