@@ -1,21 +1,17 @@
 """`homeport why`: why a job did, or did not, run."""
 
-import difflib
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from homeport.cli.connection import ApiKey, Connected, Folder, Url, WorkspaceId, connected
-from homeport.errors import NotFound
-
-_NEAR = 5
+from homeport.cli.connection import ApiKey, Folder, JobName, Url, WorkspaceId, connected, find_job
 
 
 def why(
-    job: Annotated[str, typer.Argument(help="The job: load_commits, github.load_commits or its full reference.")],
+    job: JobName,
     moment: Annotated[
         str | None,
         typer.Argument(
@@ -31,7 +27,7 @@ def why(
 ) -> None:
     """Tell why a job ran, or did not, at a moment, and what to do about it."""
     with connected(folder, url, api_key, workspace) as place:
-        found = _find(place, job)
+        found = find_job(place, job)
         answer = place.get(f"/jobs/{found['id']}/-explain", moment=moment)
     if as_json:
         print(json.dumps(answer, indent=2))
@@ -39,28 +35,3 @@ def why(
     out = Console(highlight=False, soft_wrap=True)
     for line in answer["lines"]:
         out.print(line, markup=False)
-
-
-def _find(place: Connected, name: str) -> dict[str, Any]:
-    """The job that is meant: by its reference, or by the end of it if only one has that."""
-    everything = list(place.jobs())
-    wanted = name.strip().removeprefix("jobs.")
-    exact = [job for job in everything if job["job_ref"] == f"jobs.{wanted}" or job["id"] == wanted]
-    if exact:
-        return exact[0]
-    ending = [job for job in everything if job["job_ref"].endswith(f".{wanted}")]
-    matching = [job for job in ending if not job["is_archived"]] or ending
-    if len(matching) == 1:
-        return matching[0]
-    names = {job["job_ref"].removeprefix("jobs.") for job in everything}
-    if matching:
-        reasons = [job["job_ref"] for job in matching]
-        raise NotFound(f"Several jobs are named {name}; say which one:", reasons=reasons)
-    short = {known.rpartition(".")[2]: known for known in names}
-    near = [
-        *difflib.get_close_matches(wanted, sorted(names), _NEAR),
-        *(short[known] for known in difflib.get_close_matches(wanted, sorted(short), _NEAR)),
-    ]
-    hint = "Near names:" if near else "It has:" if names else "Nothing was deployed to it yet."
-    shown = list(dict.fromkeys(near)) or sorted(names)[:_NEAR]
-    raise NotFound(f"The workspace has no job {name}. {hint}", reasons=[f"jobs.{known}" for known in shown])
