@@ -393,7 +393,7 @@ def test_the_answer_of_one_provider_is_not_taken_for_another(doors: Doors, githu
 
 def test_another_issuer_in_the_answer_is_a_mix_up(doors: Doors, issuer: OidcServer) -> None:
     browser = doors.browser()
-    address = httpx.URL(go_there(browser)).copy_set_param("iss", "https://evil.example")
+    address = str(httpx.URL(go_there(browser)).copy_set_param("iss", "https://evil.example"))
     refused(browser.get(address), 401, "Somebody else")
     assert "/token" not in issuer.asked
 
@@ -530,7 +530,7 @@ def test_a_provider_that_is_somebody_else_is_not_used(doors: Doors, issuer: Oidc
 def test_nothing_secret_is_logged(doors: Doors, issuer: OidcServer, capsys: pytest.CaptureFixture[str]) -> None:
     browser = doors.browser()
     address = httpx.URL(go_there(browser))
-    assert browser.get(address).status_code == 303
+    assert browser.get(str(address)).status_code == 303
     issuer.change = _with(nonce="bad")
     come_back(doors.browser())
     issuer.broken["/token"] = (500, b"")

@@ -123,6 +123,7 @@ def test_many_chains_at_once_are_no_storm(world: World) -> None:
 
 
 def test_many_branches_that_meet_in_a_job_are_no_storm(world: World) -> None:
+    world.restart_services(max_runs=1000)
     names = [f"n{number}" for number in range(MAX_STARTS_PER_MINUTE + 2)]
     ends = [f"job.success:jobs.{name}" for name in names]
     world.deploy(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from homeport.api.requests import DEFAULT_LIMIT
 from homeport.dispatch.pruning import PruneExpired
 from homeport.operations import change_jobs
-from homeport.operations.webhooks import MAX_BODY_BYTES
 from homeport.store import declined_starts, failed_tries, webhooks
 
 from ..builders import at_once, definition
@@ -113,9 +113,9 @@ def test_the_secret_of_one_job_opens_no_other(world: World, sender: Sender) -> N
 
 
 def test_a_body_that_is_too_large_is_refused(world: World, sender: Sender) -> None:
-    body = b"x" * (MAX_BODY_BYTES + 1)
+    body = b"x" * (DEFAULT_LIMIT + 1)
     answer = sender.post(sender.homeport(body), body)
-    assert (answer.status_code, answer.json()["code"]) == (413, "webhook_too_large")
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
     assert sender.post(sender.homeport(body[1:]), body[1:]).status_code == 201
     assert len(world.runs_of("a")) == 1
 

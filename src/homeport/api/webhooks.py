@@ -12,9 +12,8 @@ from homeport.contract.webhooks import (
     WebhookResponse,
     WebhookRunResponse,
 )
-from homeport.errors import TooLarge
 from homeport.operations import webhooks
-from homeport.operations.webhooks import MAX_BODY_BYTES, Call
+from homeport.operations.webhooks import Call
 
 
 def get_webhook(asking: ByKey, workspace_id: UUID, job_id: UUID) -> WebhookResponse:
@@ -40,24 +39,9 @@ async def receive_at(
 async def _receive(
     request: Request, response: Response, platform: PlatformOf, token: str, path: str
 ) -> WebhookRunResponse:
-    body = await _body(request)
+    body = await request.body()
     headers = {name.lower(): value for name, value in request.headers.items()}
     call = Call(token, path, headers, body, address_of(request))
     found = await run_in_threadpool(webhooks.receive, platform, call)
     response.status_code = 201 if found.is_new else 200
     return found
-
-
-async def _body(request: Request) -> bytes:
-    """Refused while it comes in, not after: whoever sends it has proved nothing yet."""
-    blocks: list[bytes] = []
-    size = 0
-    async for block in request.stream():
-        size += len(block)
-        if size > MAX_BODY_BYTES:
-            raise TooLarge(
-                f"A webhook takes at most {MAX_BODY_BYTES} bytes; send where the data is, not the data.",
-                code="webhook_too_large",
-            )
-        blocks.append(block)
-    return b"".join(blocks)

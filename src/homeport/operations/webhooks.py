@@ -24,7 +24,6 @@ from homeport.store.run_starts import Asked, Declined
 from homeport.store.schema import Tx
 from homeport.telemetry import events
 
-MAX_BODY_BYTES = 1024 * 1024
 PREFIX = "/hooks/v1"
 
 _HEADERS = frozenset(
