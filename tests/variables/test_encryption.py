@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from homeport.auth import encryption
+from homeport.auth import encryption, secrets
+from homeport.auth.ciphers import Cipher
 from homeport.auth.encryption import ArchiveSealing, Vault
 from homeport.auth.master_keys import MasterKey, MasterKeys, source_of
 from homeport.errors import SetupError, Unavailable
@@ -44,6 +45,18 @@ def test_what_is_sealed_opens_for_its_place_and_no_other(world: World) -> None:
     assert unseal(world, vault, sealed) == b"hunter2"
     with pytest.raises(Unavailable, match="there"):
         unseal(world, vault, sealed, "there")
+
+
+def test_archives_from_before_workspaces_had_keys_still_open(world: World) -> None:
+    vault = Vault(MasterKeys(MasterKey(MASTER_KEY)))
+    old = Cipher(secrets.derive(MASTER_KEY, "configurations")).seal(b"hunter2", "here")
+    with world.database.write() as tx:
+        tx.execute(data_keys.table.delete())
+    assert unseal(world, vault, old) == b"hunter2"
+    with pytest.raises(Unavailable, match="is missing"):
+        unseal(world, vault, old, "there")
+    seal(world, vault)
+    assert unseal(world, vault, old) == b"hunter2"
 
 
 def test_each_workspace_has_a_key_of_its_own_and_only_wrapped(world: World) -> None:

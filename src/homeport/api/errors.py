@@ -39,7 +39,11 @@ def install(app: FastAPI) -> None:
     """Every error of the API leaves in the one shape, also those of the framework."""
 
     @app.exception_handler(errors.HomeportError)
-    def _ours(_request: Request, error: errors.HomeportError) -> JSONResponse:
+    def _ours(request: Request, error: errors.HomeportError) -> JSONResponse:
+        if status_of(error) >= 500:
+            # runners come again by themselves: without this line, nobody would know what a run waits for
+            route = getattr(request.scope.get("route"), "path", "?")
+            events.emit(events.CANNOT_ANSWER, method=request.method, path=route, reason=error.message)
         return answer(error)
 
     @app.exception_handler(RequestValidationError)

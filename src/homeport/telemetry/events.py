@@ -41,6 +41,7 @@ RUN_LOST = Event("run_lost", logging.WARNING, "a run's runner is gone without a 
 WATCH_SLEPT = Event("watch_slept", logging.WARNING, "the server slept, or its clock jumped: silence counts anew")
 ATTEMPT_KILLED = Event("attempt_killed", logging.WARNING, "the engine was asked to kill a runner")
 TICK_NOT_STARTED = Event("tick_not_started", logging.INFO, "a scheduled moment passed without a run")
+CANNOT_ANSWER = Event("cannot_answer", logging.WARNING, "a request or a runner was told to come again later")
 REQUEST_FAILED = Event("request_failed", logging.ERROR, "a request hit a fault of ours")
 WORKSPACE_CHANGED = Event("workspace_changed", logging.INFO, "a workspace was archived or came back")
 JOB_CHANGED = Event("job_changed", logging.INFO, "a job was paused, resumed, archived or came back")
