@@ -144,3 +144,17 @@ def test_an_address_elsewhere_is_not_gone_to(nobody: httpx.Client, world: World,
 
 def test_an_address_here_is_gone_to() -> None:
     assert safe_next("/w/1/jobs/jobs.a?page=2#log") == "/w/1/jobs/jobs.a?page=2#log"
+
+
+@pytest.mark.parametrize("text", ["a%00b", "%00"])
+def test_what_is_no_text_is_refused_before_anything_looks_at_it(
+    nobody: httpx.Client, home: str, text: str
+) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for answer in (
+        nobody.post("/sign-in", content=f"email={text}@homeport&password={text}", headers=form),
+        nobody.get(f"/sign-in?next={text}"),
+        nobody.get(f"/w/x/jobs/{text}"),
+    ):
+        assert answer.status_code == 400
+        assert "no text" in answer.text

@@ -9,7 +9,8 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from homeport.errors import NotAllowed, NotSignedIn, TooLarge
+from homeport.contract.storable_text import is_whole
+from homeport.errors import BadRequest, NotAllowed, NotSignedIn, TooLarge
 from homeport.operations import sign_in
 from homeport.operations.platform import Platform
 from homeport.web import error as errors
@@ -66,7 +67,8 @@ async def _answer(request: Request, handle: Handler) -> Response:
     try:
         if request.method == "POST":
             _check_post(request)
-        elif "swap" in request.query_params:
+        await _check_text(request)
+        if request.method != "POST" and "swap" in request.query_params:
             return await run_in_threadpool(_swap, request)
         return await handle(request)
     except NotSignedIn:
@@ -84,6 +86,15 @@ def _check_post(request: Request) -> None:
         raise TooLarge("The form's length is not known.")
     if int(request.headers.get("content-length", "0")) > _LARGEST_FORM:
         raise TooLarge("The form is longer than any of ours.")
+
+
+async def _check_text(request: Request) -> None:
+    """Refuse what no browser sends from our forms, and no database keeps."""
+    sent = [*request.path_params.values(), *request.query_params.values()]
+    if request.method == "POST":
+        sent += (await request.form()).values()  # kept by the request: the action reads it once more
+    if any("\x00" in text or not is_whole(text) for text in sent if isinstance(text, str)):
+        raise BadRequest("There is a character in this that is no text (NUL, or half of one). Type it again.")
 
 
 def _own_origin(request: Request, origin: str) -> str:
