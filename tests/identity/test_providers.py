@@ -124,6 +124,10 @@ def invite(doors: Doors, email: str) -> str:
     return str(answer.json()["url"])
 
 
+def issuer_name(doors: Doors) -> str:
+    return doors.world.platform.providers["oidc"].name
+
+
 # getting in
 
 
@@ -231,6 +235,7 @@ def test_an_invited_address_joins_and_others_stay_out(house: House, issuer: Oidc
     refused(come_back(doors.browser()), 403, "nobody has invited")
     address = invite(doors, "Dora@Homeport").removeprefix("http://homeport.test")
     browser = doors.browser()
+    assert f"Join with {issuer_name(doors)}" in browser.get(address).text
     # the invitation is taken up by signing in, so that its page has nothing more to say
     assert come_back(browser, next_=address).headers["location"] == "/"
     members = doors.get(f"{doors.org}/members", doors.world.api_key).json()["items"]
@@ -238,6 +243,12 @@ def test_an_invited_address_joins_and_others_stay_out(house: House, issuer: Oidc
     assert doors.get(f"{doors.org}/invitations", doors.world.api_key).json() == []
     issuer.person = {**issuer.person, "sub": "s-2", "email": "eve@homeport"}
     refused(come_back(doors.browser()), 403, "nobody has invited")
+
+
+def test_an_invitation_for_whoever_has_the_link_offers_no_provider(house: House) -> None:
+    doors = house.doors()
+    url = doors.post(f"{doors.org}/invitations", doors.world.api_key, json={"role": "member"}).json()["url"]
+    assert "Join with" not in doors.browser().get(url).text
 
 
 @pytest.mark.parametrize(("sign_up", "status"), [("anyone", 303), ("example.org, homeport", 303), ("org", 403)])

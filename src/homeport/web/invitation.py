@@ -11,6 +11,7 @@ from homeport.errors import BadRequest, Conflict
 from homeport.operations import invitations
 from homeport.web import rendering
 from homeport.web.frame import Frame
+from homeport.web.sign_in import through_providers
 from homeport.web.visiting import address_of, let_in, platform_of, principal_of
 
 
@@ -25,6 +26,8 @@ class InvitationPage:
     problem: str | None
     sign_in_url: str
     """For those who have an account already."""
+    providers: tuple[tuple[str, str], ...] = ()
+    """Name and address of every provider that can take this invitation up."""
 
 
 def show(request: Request, code: str = "") -> Response:
@@ -53,7 +56,7 @@ def _form(request: Request, code: str, problem: str | None) -> Response:
     platform, principal = platform_of(request), principal_of(request)
     seen = invitations.look(platform, code)
     person = None if principal is None else principal.name or principal.email
-    back = quote(f"/invitation?code={quote(code, safe='')}", safe="")
+    back = f"/invitation?code={quote(code, safe='')}"
     page = InvitationPage(
         Frame("Invitation", platform.clock.now(), person),
         code,
@@ -61,6 +64,8 @@ def _form(request: Request, code: str, problem: str | None) -> Response:
         seen.invited_by,
         seen.email,
         problem,
-        f"/sign-in?next={back}",
+        f"/sign-in?next={quote(back, safe='')}",
+        # a provider's word is for an address; a link for whoever has it names none
+        () if seen.email is None else through_providers(platform, back),
     )
     return rendering.answer(page, 200 if problem is None else 400)

@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from homeport.errors import NotSignedIn, TooManyTries
 from homeport.operations import provider_sign_in, sign_in
+from homeport.operations.platform import Platform
 from homeport.web import rendering
 from homeport.web.frame import Frame
 from homeport.web.visiting import address_of, let_in, platform_of, principal_of, safe_next
@@ -65,9 +66,14 @@ def submit(
 def form(request: Request, address: str, problem: str | None, email: str = "", status: int = 401) -> Response:
     """The page, with all ways in."""
     platform = platform_of(request)
-    providers = tuple(
+    providers = through_providers(platform, address)
+    page = SignInPage(Frame("Sign in", platform.clock.now()), address, problem, email, providers)
+    return rendering.answer(page, 200 if problem is None else status)
+
+
+def through_providers(platform: Platform, address: str) -> tuple[tuple[str, str], ...]:
+    """Name and address of every provider that signs people in; from there they come back to `address`."""
+    return tuple(
         (name, f"/sign-in/{key}?{urlencode({'next': address})}")
         for key, name in provider_sign_in.offered(platform)
     )
-    page = SignInPage(Frame("Sign in", platform.clock.now()), address, problem, email, providers)
-    return rendering.answer(page, 200 if problem is None else status)

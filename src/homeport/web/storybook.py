@@ -374,6 +374,9 @@ STORIES: dict[str, Page] = {
         "#", None,
     ),
     "invitation": InvitationPage(Frame("Invitation", NOW), "code", "Fruit shop", _PERSON, None, None, "/sign-in"),
+    "invitation-with-providers": InvitationPage(
+        Frame("Invitation", NOW), "code", "Fruit shop", _PERSON, _PERSON, None, "/sign-in", (("GitHub", "#"),)
+    ),
     "invitation-of-somebody": InvitationPage(
         Frame("Invitation", NOW, _PERSON), "code", "Fruit shop", _PERSON, _PERSON, "It was not possible.",
         "/sign-in",
