@@ -61,12 +61,15 @@ class Homeport:
         """Up and answering; a second start takes the same port, as a service manager would."""
         self.process = self.launch("--port", str(self._port))
         line = until(self._greeting, 30, "the server's greeting")
-        self.url = next(word for word in line.split() if word.startswith("http://"))
+        self.reach(next(word for word in line.split() if word.startswith("http://")))
         self._port = int(self.url.rpartition(":")[2])
-        headers = {"Authorization": f"Bearer {self.api_key}"}
-        self.http.close()
-        self.http = httpx.Client(base_url=self.url, headers=headers, timeout=30)
         return self
+
+    def reach(self, url: str) -> None:
+        """From now on it is there."""
+        self.url = url
+        self.http.close()
+        self.http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {self.api_key}"}, timeout=30)
 
     def launch(self, *options: str) -> "subprocess.Popen[bytes]":
         """Just the process."""
