@@ -55,6 +55,16 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         300.0, ge=1, description="how long a run may be out of contact before it stops itself"
     )
+    log_limit_bytes: int = Field(
+        1024 * _MIB,
+        ge=0,
+        description="longest log of an attempt of a run; what it prints beyond is not kept; 0: any",
+    )
+    log_spool_bytes: int = Field(
+        1024 * _MIB,
+        ge=64 * 1024,
+        description="how much of a log may wait on disk for the server; then the run waits, too",
+    )
     max_upload_bytes: int = Field(512 * _MIB, ge=1, description="largest upload of code or configuration")
     max_unpacked_bytes: int = Field(4096 * _MIB, ge=1, description="largest package after unpacking")
     sign_up: str = Field(

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,6 +19,7 @@ from homeport_runner.control import Control
 from homeport_runner.environment import ready_environment
 from homeport_runner.launch import Launch
 from homeport_runner.lease import Lease
+from homeport_runner.masking import Masking
 from homeport_runner.node import Node, make_private, remove
 from homeport_runner.orders import LOST, Orders, Stopped
 from homeport_runner.packages import carry_state, lay_out_workspace
@@ -56,7 +58,11 @@ class Attempt:
         self._leaving = threading.Lock()
         self._is_started = False
         self._folder = make_private(node.run_folder(attempt_id))
-        self._spool = Spool(make_private(self._folder / "spool"))
+        self._masking = Masking(launch.secrets)
+        spool_folder = make_private(self._folder / "spool")
+        self._spool = Spool(
+            spool_folder, launch.spool_bytes, log_limit=launch.log_limit_bytes, masking=self._masking
+        )
         self._lease = Lease(launch.lease_seconds, claimed_at, lambda: self._leave(LEASE_OVER))
 
         def phone() -> Phone:
@@ -96,7 +102,7 @@ class Attempt:
             return Ending(LOST, None, "the process that held the run was killed")
         except Exception as error:
             # Something of ours, or of the machine (a full disk): not the run's doing, and not to be hidden.
-            traceback.print_exc(file=sys.stderr)
+            sys.stderr.write(self._masking.text(traceback.format_exc()))
             cause = LOST if self._is_started else SETUP_FAILED
             return Ending(cause, None, f"the runner failed: {type(error).__name__}: {_one_line(error)}")
 
@@ -158,6 +164,8 @@ class Attempt:
 
     def _report(self, ending: Ending) -> bool:
         """Every line first, then how it ended: who reads the exit finds the log complete."""
+        detail = None if ending.detail is None else self._masking.text(ending.detail)
+        ending = replace(ending, detail=detail)
         until = clocks.now() + REPORT_SECONDS
         self._spool.close()
         self._uplink.finish()

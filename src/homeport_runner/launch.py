@@ -13,6 +13,7 @@ from typing import Any
 
 DEFAULT_LEASE_SECONDS = 300.0
 DEFAULT_GRACE_SECONDS = 30.0
+DEFAULT_SPOOL_BYTES = 1024 * 1024 * 1024
 
 _PLAIN_NAME = re.compile(r"[^/\x00]+")
 
@@ -55,6 +56,12 @@ class Launch:
     timeout_seconds: float | None
     grace_seconds: float
     inputs: tuple[InputFile, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What must not be seen in the log."""
+    log_limit_bytes: int | None = None
+    """The longest log that is kept."""
+    spool_bytes: int = DEFAULT_SPOOL_BYTES
+    """How much of it may wait on disk for the server."""
 
 
 def parse_launch(document: Mapping[str, Any]) -> Launch:
@@ -95,6 +102,9 @@ def _parse(document: Mapping[str, Any]) -> Launch:
             InputFile(str(file["variable"]), _plain_name(file["name"]), base64.b64decode(file["content"]))
             for file in document.get("inputs") or ()
         ),
+        secrets=(document["session"], *map(str, document.get("secrets") or ())),
+        log_limit_bytes=None if document.get("log_limit_bytes") is None else int(document["log_limit_bytes"]),
+        spool_bytes=int(document.get("spool_bytes") or DEFAULT_SPOOL_BYTES),
     )
 
 

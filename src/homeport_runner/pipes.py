@@ -1,10 +1,13 @@
 """Turns what a process writes into lines, as it writes them.
 
-One thread reads both pipes, so lines are numbered in the order in which they were read. It never waits
-for anything but the disk: a process that writes must not be held up by the network.
+One thread reads both pipes, so lines are numbered in the order in which they were read. It waits for the spool
+only when that is full: then the process that writes is held up, for no line may be lost.
 
 A carriage return starts the line anew, as on a terminal: of a progress bar that redraws itself a hundred
 times, the log keeps the state in which the line was ended.
+
+Secrets are taken out of whole blocks of lines before they are anything else, so what was written in several
+pieces is found, too.
 """
 
 from __future__ import annotations
@@ -13,19 +16,26 @@ import contextlib
 import os
 import selectors
 import threading
-from collections.abc import Iterable
 from typing import Protocol
 
 from homeport_runner import clocks
+from homeport_runner.masking import Masking
 from homeport_runner.process import Output
-from homeport_runner.spool import Line
 
 LONGEST_LINE = 256 * 1024
 _CHUNK = 64 * 1024
 
 
 class Sink(Protocol):
-    def append(self, lines: Iterable[Line]) -> None: ...
+    @property
+    def masking(self) -> Masking: ...
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it waits for room, and will go on."""
+        ...
+
+    def take(self, at: str, io_stream: str, source: str, stage: str, contents: list[str]) -> None: ...
 
 
 class Pipes(threading.Thread):
@@ -38,14 +48,18 @@ class Pipes(threading.Thread):
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake, selectors.EVENT_READ, None)
         for stream, descriptor in (("stdout", output.stdout), ("stderr", output.stderr)):
-            self._selector.register(descriptor, selectors.EVENT_READ, (stream, LineSplitter()))
+            self._selector.register(descriptor, selectors.EVENT_READ, (stream, LineSplitter(sink.masking)))
 
-    def finish(self, patience: float) -> bool:
+    def finish(self, patience: float, longest: float = 24 * 3600.0) -> bool:
         """The process has ended: read to the end of the pipes, but do not wait for ever.
 
-        False if somebody out of reach still holds a pipe open.
+        What is left in them is read when the spool has room again. False if somebody out of reach still holds a
+        pipe open.
         """
+        until = clocks.now() + longest
         self.join(patience)
+        while self.is_alive() and self._sink.is_full and clocks.now() < until:
+            self.join(patience)
         is_complete = not self.is_alive()
         if not is_complete:
             os.write(self._waker, b"!")
@@ -70,8 +84,8 @@ class Pipes(threading.Thread):
             os.close(descriptor)
 
     def _append(self, stream: str, contents: list[str]) -> None:
-        at = clocks.timestamp()
-        self._sink.append([Line(at, stream, self._source, self._stage, content) for content in contents])
+        if contents:
+            self._sink.take(clocks.timestamp(), stream, self._source, self._stage, contents)
 
     def _close_all(self) -> None:
         for key in list(self._selector.get_map().values()):
@@ -84,21 +98,21 @@ class Pipes(threading.Thread):
 
 
 class LineSplitter:
-    """Bytes in, finished lines out."""
+    """Bytes in, finished lines out, without secrets."""
 
-    def __init__(self) -> None:
+    def __init__(self, masking: Masking | None = None) -> None:
+        self._masking = masking or Masking()
         self._partial = bytearray()
 
     def feed(self, data: bytes) -> list[str]:
-        *ended, partial = data.split(b"\n")
+        end = data.rfind(b"\n")
         lines: list[str] = []
-        for piece in ended:
-            self._partial += piece
-            lines += self._cut()
-            lines.append(_decode(_last_redrawn(bytes(self._partial))))
+        if end >= 0:
+            block = self._masking.data(bytes(self._partial) + data[:end])
             self._partial.clear()
-        self._partial += partial
-        if b"\r" in partial:
+            lines = _lines_of(block)
+        self._partial += memoryview(data)[end + 1 :]
+        if self._partial.find(b"\r", -len(data)) >= 0:
             self._partial = bytearray(_last_redrawn(bytes(self._partial), keep_return=True))
         return lines + self._cut()
 
@@ -106,20 +120,39 @@ class LineSplitter:
         """A last line that was never ended."""
         if not self._partial:
             return []
-        line = _decode(_last_redrawn(bytes(self._partial)))
+        block = self._masking.data(bytes(self._partial))
         self._partial.clear()
-        return [line]
+        return _lines_of(block)
 
     def _cut(self) -> list[str]:
-        """Take pieces off a line that has become too long to be one, never through a character."""
-        pieces: list[str] = []
-        while len(self._partial) > LONGEST_LINE:
-            end = LONGEST_LINE
-            while end > LONGEST_LINE - 3 and self._partial[end] & 0xC0 == 0x80:
-                end -= 1
-            pieces.append(_decode(bytes(self._partial[:end])))
-            del self._partial[:end]
-        return pieces
+        """Take pieces off a line that has become too long to be one.
+
+        A secret may have begun, but not ended, in as many bytes before the end: so many stay.
+        """
+        if len(self._partial) <= LONGEST_LINE + self._masking.longest:
+            return []
+        *pieces, rest = _pieces_of(self._masking.data(bytes(self._partial)), self._masking.longest)
+        self._partial = bytearray(rest)
+        return [_decode(piece) for piece in pieces]
+
+
+def _lines_of(block: bytes) -> list[str]:
+    if len(block) <= LONGEST_LINE and b"\r" not in block:
+        return _decode(block).split("\n")
+    lines = (_last_redrawn(line) for line in block.split(b"\n"))
+    return [_decode(piece) for line in lines for piece in _pieces_of(line)]
+
+
+def _pieces_of(line: bytes, at_end: int = 0) -> list[bytes]:
+    """A line in pieces that are not too long, never cut through a character; the last may have `at_end` more."""
+    pieces = []
+    while len(line) > LONGEST_LINE + at_end:
+        end = LONGEST_LINE
+        while end > LONGEST_LINE - 3 and line[end] & 0xC0 == 0x80:
+            end -= 1
+        pieces.append(line[:end])
+        line = line[end:]
+    return [*pieces, line]
 
 
 def _last_redrawn(line: bytes, keep_return: bool = False) -> bytes:

@@ -13,8 +13,8 @@ from homeport_runner.orders import Orders
 from homeport_runner.phone import Backoff, Fenced, Phone, Refused, Unreachable
 from homeport_runner.spool import Spool
 
-BATCH_LINES = 1000
-BATCH_BYTES = 512 * 1024
+BATCH_LINES = 5000
+BATCH_BYTES = 1024 * 1024
 # A line after a pause leaves at once; a chatty run is sent in bundles, twenty a second at most.
 _PACE_SECONDS = 0.05
 # Other refusals (a 404 of a gateway, say) have nothing to do with what was sent.

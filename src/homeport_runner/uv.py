@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from homeport_runner.masking import Masking
 from homeport_runner.orders import Orders, Stopped
 from homeport_runner.pipes import Pipes
 from homeport_runner.process import CannotStart, Tethered
-from homeport_runner.spool import Line, Spool
+from homeport_runner.spool import Spool
 from homeport_runner.supervise import EXITED, supervise
 
 # Building a source distribution runs its author's code, so this process too gets a list of what it may
@@ -63,10 +64,17 @@ class _Listener:
     def said(self) -> str:
         return "\n".join(self._lines)
 
-    def append(self, lines: Iterable[Line]) -> None:
-        heard = list(lines)
-        self._lines = [*self._lines, *(line.content for line in heard)][-self._MOST :]
-        self._spool.append(heard)
+    @property
+    def masking(self) -> Masking:
+        return self._spool.masking
+
+    @property
+    def is_full(self) -> bool:
+        return self._spool.is_full
+
+    def take(self, at: str, io_stream: str, source: str, stage: str, contents: list[str]) -> None:
+        self._lines = [*self._lines, *contents][-self._MOST :]
+        self._spool.take(at, io_stream, source, stage, contents)
 
 
 class Uv:

@@ -61,7 +61,7 @@ class Variables:
     def of_run(self, profile: str = "prod") -> dict[str, str]:
         """What a run gets."""
         with self._world.database.read() as tx:
-            return variables.of_run(tx, self._world.platform, self._world.workspace.id, profile)
+            return variables.of_run(tx, self._world.platform, self._world.workspace.id, profile).values
 
 
 @pytest.fixture

@@ -63,6 +63,12 @@ class Launch(Model):
     timeout_seconds: float | None
     grace_seconds: float
     inputs: list[FileLaunch] = Field(default_factory=list)
+    secrets: list[str] = Field(default_factory=list, repr=False)
+    """What must not be seen in the log, as it is; the runner knows the forms that it may come in."""
+    log_limit_bytes: int | None = None
+    """The longest log of the attempt that is kept; none: no limit."""
+    spool_bytes: int | None = None
+    """How much of the log may wait for the server on the node's disk."""
 
 
 WireLine = tuple[datetime, IoStream, Source, Stage, Annotated[str, Field(max_length=MAX_LINE_CHARS)]]

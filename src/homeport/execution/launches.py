@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from homeport.contract import dlt_deployment
 from homeport.contract.runner_protocol import FileLaunch, Launch, PackageLaunch
-from homeport.execution import environments
+from homeport.execution import environments, secret_values
 
 DATA_PROFILES = {"access": "prod"}
 """Profiles that use the stored files of another: `access` reads what `prod` has loaded (run contract §8)."""
@@ -70,6 +70,8 @@ class LaunchOrder:
     """First lines of the log."""
     beacon_url: str | None = field(default=None, repr=False)
     """Where dlt inside of the run reports to; a secret of the run."""
+    log_limit_bytes: int | None = None
+    spool_bytes: int = 1024 * 1024 * 1024
 
 
 def limits_of(definition: dlt_deployment.Definition, timeout: float, grace: float) -> Limits:
@@ -86,8 +88,9 @@ def limits_of(definition: dlt_deployment.Definition, timeout: float, grace: floa
     return Limits(None if limit is None else float(limit), float(spec.get("grace_period", grace)))
 
 
-def compose(order: LaunchOrder, session: str, configuration_sha256: str) -> Launch:
-    """The document that a claim is answered with. The digest is that of the configuration as runners fetch it."""
+def compose(order: LaunchOrder, session: str, configuration_sha256: str, secrets: Sequence[str] = ()) -> Launch:
+    """The document that a claim is answered with. The digest is that of the configuration as runners fetch it;
+    `secrets` are what must not be seen in the log."""
     entry_point = dlt_deployment.entry_point(
         order.definition,
         profile=order.profile,
@@ -95,6 +98,8 @@ def compose(order: LaunchOrder, session: str, configuration_sha256: str) -> Laun
         interval=order.interval,
         dlt_install=order.requirements["dlt_version"],
     )
+    environment = environments.compose(order.requirements, order.definition)
+    in_addresses = secret_values.of_variables((), environment.requirements)
     return Launch(
         session=session,
         lease_seconds=order.lease_seconds,
@@ -102,7 +107,7 @@ def compose(order: LaunchOrder, session: str, configuration_sha256: str) -> Laun
         storage=f"{order.workspace_id}/{DATA_PROFILES.get(order.profile, order.profile)}",
         carry=order.run_id.hex if order.carries else None,
         notes=list(order.notes),
-        environment=environments.compose(order.requirements, order.definition),
+        environment=environment,
         command=[
             "-u",
             "-m",
@@ -122,6 +127,9 @@ def compose(order: LaunchOrder, session: str, configuration_sha256: str) -> Laun
         timeout_seconds=order.limits.timeout,
         grace_seconds=order.limits.grace,
         inputs=_inputs(order),
+        secrets=[*secrets, *in_addresses],
+        log_limit_bytes=order.log_limit_bytes,
+        spool_bytes=order.spool_bytes,
     )
 
 

@@ -7,11 +7,10 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from homeport.auth import secrets
-from homeport.auth.beacon_tokens import BeaconTokens
 from homeport.contract.storable_text import repaired
 from homeport.errors import BadRequest, NotSignedIn, TooLarge
-from homeport.operations import pipeline_traces
+from homeport.execution.maskings import masked
+from homeport.operations import pipeline_traces, run_secrets
 from homeport.operations.platform import Platform
 from homeport.store import beacon_reports, pipeline_runs, runs
 from homeport.store.beacon_reports import Kind
@@ -24,13 +23,9 @@ _AFTER_THE_END = timedelta(minutes=10)
 _MAX_NAME_CHARS = 300
 
 
-def tokens_of(platform: Platform) -> BeaconTokens:
-    return BeaconTokens(secrets.derive(platform.vault.master_key, "beacon tokens"))
-
-
 def check(platform: Platform, token: str) -> UUID:
     """The run that this token reports for, while it is on and shortly after."""
-    run_id = tokens_of(platform).run_of(token)
+    run_id = run_secrets.beacon_tokens(platform).run_of(token)
     with platform.database.read() as tx:
         run = runs.get(tx, run_id)
     over_since = None if run is None else run.finished_at
@@ -41,7 +36,7 @@ def check(platform: Platform, token: str) -> UUID:
 
 def take_in(platform: Platform, run_id: UUID, kind: Kind, body: bytes) -> None:
     """Keep a report, and what lists need of it; of two with the same subject, the later one stays."""
-    document, body = _parse(body)
+    document, body = _without_secrets(platform, run_id, *_parse(body))
     subject = _subject(kind, document)
     derived = pipeline_traces.derive(document) if kind == "trace" else None
     packed = beacon_reports.pack(body)
@@ -71,12 +66,26 @@ def _parse(body: bytes) -> tuple[dict[str, Any], bytes]:
     try:
         # PostgreSQL's JSON knows neither NaN nor a number without end
         document = repaired(json.loads(body.decode(), parse_constant=lambda _: None, parse_float=_finite))
-        kept = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        kept = _packed(document)
     except (ValueError, RecursionError):
         raise BadRequest("A report is a JSON document in UTF-8.", code="malformed_report") from None
     if not isinstance(document, dict):
         raise BadRequest("A report is a JSON object.", code="malformed_report")
     return cast(dict[str, Any], document), kept
+
+
+def _without_secrets(
+    platform: Platform, run_id: UUID, document: dict[str, Any], kept: bytes
+) -> tuple[dict[str, Any], bytes]:
+    masking = run_secrets.masking_of(platform, run_id)
+    if masking.data(kept) is kept:  # as nearly always
+        return document, kept
+    document = masked(document, masking)
+    return document, _packed(document)
+
+
+def _packed(document: Any) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _finite(text: str) -> float | None:

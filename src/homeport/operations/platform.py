@@ -9,6 +9,7 @@ from homeport.auth.providers import Provider
 from homeport.bells import Bells
 from homeport.clock import Clock
 from homeport.config import Settings
+from homeport.execution.maskings import Maskings
 from homeport.mail import Mailer
 from homeport.store.blobs import Blobs
 from homeport.store.database import Database
@@ -31,3 +32,5 @@ class Platform:
     """Who vouches for people, by key."""
     mailer: Mailer | None = None
     """None where mail is not set up."""
+    maskings: Maskings = field(default_factory=Maskings)
+    """What must not be seen of the latest runs."""

@@ -23,7 +23,7 @@ from homeport.contract.runner_protocol import (
 from homeport.errors import Conflict, NotFound, NotSignedIn
 from homeport.execution import configurations, launches
 from homeport.logs import writing
-from homeport.operations import beacon, variables, webhooks
+from homeport.operations import run_secrets, variables, webhooks
 from homeport.operations.platform import Platform
 from homeport.scheduling import run_lifecycle as lifecycle
 from homeport.scheduling.run_lifecycle import RunStatus
@@ -61,9 +61,11 @@ def claim(platform: Platform, attempt_id: str, request: ClaimRequest) -> Launch:
         run = None if attempt is None else runs.get(tx, attempt.run_id)
         if not taken or attempt is None or run is None or run.status != RunStatus.STARTING:
             raise Conflict("This attempt was claimed before, or is not to be run any more.", code="not_yours")
-        order, configuration = _order(tx, platform, run, attempt)
+        given = variables.of_run(tx, platform, run.workspace_id, run.profile)
+        order, configuration = _order(tx, platform, run, attempt, given)
     archive = _configuration_for_runs(platform, configuration)
-    return launches.compose(order, session, hashlib.sha256(archive).hexdigest())
+    not_to_be_seen = run_secrets.of_run(platform, run.id, archive, given)
+    return launches.compose(order, session, hashlib.sha256(archive).hexdigest(), not_to_be_seen)
 
 
 def package(platform: Platform, attempt_id: str, session: str, which: Literal["code", "configuration"]) -> bytes:
@@ -171,7 +173,7 @@ def _run_of(tx: Tx, attempt: attempts.Attempt) -> runs.Run:
 
 
 def _order(
-    tx: Tx, platform: Platform, run: runs.Run, attempt: attempts.Attempt
+    tx: Tx, platform: Platform, run: runs.Run, attempt: attempts.Attempt, given: variables.VariablesOfRun
 ) -> tuple[launches.LaunchOrder, packages.Package]:
     """What is to be launched, and the configuration it is launched with."""
     version = jobs.version(tx, run.job_version_id)
@@ -198,11 +200,13 @@ def _order(
         ),
         api_url=platform.runner_url,
         lease_seconds=settings.lease_seconds,
-        beacon_url=f"{platform.runner_url}/beacon/v1/{beacon.tokens_of(platform).of_run(run.id)}",
+        beacon_url=f"{platform.runner_url}/beacon/v1/{run_secrets.beacon_tokens(platform).of_run(run.id)}",
         carries=policy.may_retry,
         notes=_first_lines(tx, run, attempt, policy.attempts),
-        variables=variables.of_run(tx, platform, workspace.id, run.profile),
+        variables=given.values,
         webhook=webhooks.of_run(tx, platform, run),
+        log_limit_bytes=settings.log_limit_bytes or None,
+        spool_bytes=settings.log_spool_bytes,
     )
     return order, configuration
 

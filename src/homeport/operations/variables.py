@@ -3,6 +3,7 @@
 For owners of the workspace only. An archived workspace is no exception: secrets can be taken out of it.
 """
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from uuid import UUID
@@ -91,13 +92,24 @@ def change(
     return UpdatedVariablesResponse(results=results)
 
 
-def of_run(tx: Tx, platform: Platform, workspace_id: UUID, profile: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class VariablesOfRun:
+    values: dict[str, str] = field(default_factory=dict, repr=False)
+    secret: frozenset[str] = frozenset()
+    """Names of those that are secret."""
+
+
+def of_run(tx: Tx, platform: Platform, workspace_id: UUID, profile: str) -> VariablesOfRun:
     """What a run under this profile gets: the workspace's variables, and over them those of the profile."""
     found = variables.of_run(tx, workspace_id, profile)
     if not found:
-        return {}
+        return VariablesOfRun()
     cipher = platform.vault.cipher(tx, workspace_id)
-    return {item.name: _opened(cipher, item) for item in found}
+    kinds = {item.name: item.kind for item in found}
+    return VariablesOfRun(
+        {item.name: _opened(cipher, item) for item in found},
+        frozenset(name for name, kind in kinds.items() if kind == "secret"),
+    )
 
 
 class _Scope:
