@@ -318,8 +318,8 @@ def test_a_completion_that_breaks_off_leaves_the_run_and_what_waits_as_they_were
     runner.begin()
     insert = runs.insert
 
-    def insert_and_die(tx: Any, run: runs.Run) -> None:
-        insert(tx, run)
+    def insert_and_die(tx: Any, new: Any) -> None:
+        insert(tx, new)
         raise SystemError("the process dies here")
 
     with monkeypatch.context() as patch:
@@ -346,7 +346,7 @@ def test_two_schedulers_keep_the_ledger_of_one(world: World) -> None:
             started = 0
             for item in due:
                 with world.database.write() as tx:
-                    decided = tick_decisions.decide_due(tx, item, world.clock.now())
+                    decided = tick_decisions.decide_one(tx, item, world.clock.now())
                 started += decided is not None
             return started
 
@@ -374,7 +374,7 @@ def test_a_tick_that_comes_while_its_upstream_completes_is_not_left_waiting(worl
             due = {item.job_id: item for item in job_triggers.due(tx, moment, limit=9)}
         up, a = world.current("up").job.id, world.current("a").job.id
         with world.database.write() as tx:
-            tick_decisions.decide_due(tx, due[up], moment)
+            tick_decisions.decide_one(tx, due[up], moment)
         runner = world.claim(world.runs_of("up")[-1])
         runner.begin()
 
@@ -383,7 +383,7 @@ def test_a_tick_that_comes_while_its_upstream_completes_is_not_left_waiting(worl
                 runner.exit(0)  # noqa: B023
                 return
             with world.database.write() as tx:
-                tick_decisions.decide_due(tx, item, moment)
+                tick_decisions.decide_one(tx, item, moment)
 
         at_once(2, act)
         assert outcomes(world, "a")[-1] == "triggered", hour

@@ -1,5 +1,6 @@
 """A scheduled moment is in the ledger once, and a trigger is moved on once."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -68,7 +69,7 @@ def test_a_trigger_is_moved_on_once(world: World, job_id: UUID) -> None:
 
     def advance(_number: int) -> bool:
         with world.database.write() as tx:
-            return job_triggers.advance(tx, due, NOW + timedelta(hours=3))
+            return job_triggers.advance(tx, [(due, NOW + timedelta(hours=3))])
 
     assert sorted(at_once(4, advance)) == [False, False, False, True]
 
@@ -116,7 +117,7 @@ def test_a_moment_that_waits_ends_once(world: World, job_id: UUID) -> None:
 
     def end(number: int) -> bool:
         with world.database.write() as tx:
-            return ticks.decide_open(tx, waiting, NOW, outcome=f"skipped_{number}")
+            return ticks.decide_open(tx, replace(waiting, outcome=f"skipped_{number}"))
 
     assert sorted(at_once(4, end)) == [False, False, False, True]
 

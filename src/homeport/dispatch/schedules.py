@@ -1,34 +1,31 @@
 """Fires what is due by the clock: `schedule`, `every` and `once` triggers.
 
 A moment is taken, decided, recorded in the ledger and its trigger moved on in one transaction
-(`store/tick_decisions.py`). Several moments share it, and one that fails is rolled back alone. Moments that were
-missed while no server ran become one run: its window reaches back over them. What waits for an upstream is decided
-again when that completes, by whoever ends its run; here, when something else has changed.
+(`store/tick_decisions.py`). Many moments share it: one that cannot be decided is left out, and when they cannot be
+written together, each is tried alone. Moments that were missed while no server ran become one run: its window
+reaches back over them. What waits for an upstream is decided again when that completes, by whoever ends its run;
+here, when something else has changed.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from homeport import bells
 from homeport.bells import Bells
 from homeport.dispatch.service import AT_ONCE
-from homeport.scheduling.tick_outcomes import TRIGGERED, DecidedBy
+from homeport.scheduling.tick_outcomes import TRIGGERED
 from homeport.store import job_triggers, tick_decisions, ticks
-from homeport.store.database import Database
-from homeport.store.schema import Tx
-from homeport.store.tick_decisions import DecidedTick
+from homeport.store.database import Database, failed_itself
+from homeport.store.tick_decisions import DecidedTick, Undecided
 from homeport.telemetry import events, faults
 
 _LONGEST_SLEEP_SECONDS = 5.0
 """Another server may have deployed, or the clock may have been set: look again after this at the latest."""
 
 
-_AT_MOST = 100
-"""Moments of one look; the others come in the next."""
-_TOGETHER = 25
-"""Moments of one transaction: a commit costs as much as several decisions, but holds up other writers."""
+_TOGETHER = 200
+"""Moments of one look, and of one transaction; the others come in the next. A transaction costs as much as several
+decisions, but other writers of SQLite wait for it: this many are decided in a tenth of a second."""
 _AFTER_FAILURE_SECONDS = 1.0
 
 
@@ -43,76 +40,58 @@ class FireSchedules:
     def work(self, now: datetime) -> float:
         """Fire what is due, the longest overdue first, or say how long nothing is due."""
         with self._database.read() as tx:
-            due = job_triggers.due(tx, now, limit=_AT_MOST)
-            waiting = ticks.to_look_at(tx, limit=_AT_MOST)
+            due = job_triggers.due(tx, now, limit=_TOGETHER)
+            waiting = ticks.to_look_at(tx, limit=_TOGETHER)
             earliest = job_triggers.earliest(tx)
-        decisions = [
-            *(_Decision(item.job_id, _due(item, now)) for item in due),
-            *(_Decision(item.job_id, _again(item, now)) for item in waiting),
-        ]
-        if decisions:
-            were_decided = [self._decide(some) for some in _in_groups(decisions)]
+        if due or waiting:
+            were_decided = [self._decide(some, now) for some in (due, waiting) if some]
             return AT_ONCE if any(were_decided) else _AFTER_FAILURE_SECONDS
         if earliest is None:
             return _LONGEST_SLEEP_SECONDS
         return min((earliest - now).total_seconds(), _LONGEST_SLEEP_SECONDS)
 
-    def _decide(self, some: list["_Decision"]) -> bool:
+    def _decide(self, moments: Sequence[Undecided], now: datetime) -> bool:
         """Decide these moments; false when none could be. They are tried again, and do not stop the others."""
         try:
             with self._database.write() as tx:
-                free = tick_decisions.hold(tx, {one.job_id for one in some})
-                tried = [self._try(tx, one) for one in some if one.job_id in free]
+                batch = tick_decisions.decide_free(tx, moments, now)
         except Exception as error:
-            events.emit(events.SERVICE_FAILED, service=self.name, **faults.shown(error))
-            return False
+            self._report(error)
+            if failed_itself(error):
+                return False
+            # one of them cannot be written; alone, the others can
+            return self._decide_alone(moments, now)
+        self._tell(batch.decided)
+        for job_id, reason in batch.failed:
+            self._report(reason, job=str(job_id))
+        some_were = len(batch.failed) + len(batch.held_back) < len(moments)
         # somebody is at work on these: waiting for one while others are held could be a circle
-        tried += [self._decide_alone(one) for one in some if one.job_id not in free]
-        self._tell([decided for was_decided, decided in tried if was_decided and decided is not None])
-        return any(was_decided for was_decided, _ in tried)
+        return self._decide_alone(batch.held_back, now) or some_were
 
-    def _try(self, tx: Tx, one: "_Decision") -> tuple[bool, DecidedTick | None]:
-        try:
-            with tx.begin_nested():
-                return True, one.decide(tx)
-        except Exception as error:
-            events.emit(events.SERVICE_FAILED, service=self.name, job=str(one.job_id), **faults.shown(error))
-            return False, None
+    def _decide_alone(self, moments: Sequence[Undecided], now: datetime) -> bool:
+        """Decide each in a transaction of its own; false when none could be."""
+        some_were = False
+        for moment in moments:
+            try:
+                with self._database.write() as tx:
+                    decided = tick_decisions.decide_one(tx, moment, now)
+            except Exception as error:
+                self._report(error, job=str(moment.job_id))
+                if failed_itself(error):
+                    break
+            else:
+                some_were = True
+                self._tell([] if decided is None else [decided])
+        return some_were
 
-    def _decide_alone(self, one: "_Decision") -> tuple[bool, DecidedTick | None]:
-        try:
-            with self._database.write() as tx:
-                return True, one.decide(tx)
-        except Exception as error:
-            events.emit(events.SERVICE_FAILED, service=self.name, job=str(one.job_id), **faults.shown(error))
-            return False, None
+    def _report(self, error: Exception, **what: str) -> None:
+        events.emit(events.SERVICE_FAILED, service=self.name, **what, **faults.shown(error))
 
     def _tell(self, committed: list[DecidedTick]) -> None:
         for decided in committed:
             _tell(decided)
         if any(decided.run is not None for decided in committed):
             self._bells.ring(bells.RUNS_PENDING)
-
-
-@dataclass(frozen=True)
-class _Decision:
-    """A moment to decide."""
-
-    job_id: UUID
-    decide: Callable[[Tx], DecidedTick | None]
-
-
-def _in_groups(decisions: list[_Decision]) -> Iterator[list[_Decision]]:
-    for start in range(0, len(decisions), _TOGETHER):
-        yield decisions[start : start + _TOGETHER]
-
-
-def _due(item: job_triggers.TimedTrigger, now: datetime) -> Callable[[Tx], DecidedTick | None]:
-    return lambda tx: tick_decisions.decide_due(tx, item, now)
-
-
-def _again(item: ticks.Tick, now: datetime) -> Callable[[Tx], DecidedTick | None]:
-    return lambda tx: tick_decisions.decide_again(tx, item, now, DecidedBy.CHANGE)
 
 
 def _tell(decided: DecidedTick) -> None:

@@ -72,6 +72,11 @@ class Database:
         self._engine.dispose()
 
 
+def failed_itself(error: Exception) -> bool:
+    """Whether it was the database that failed, whatever it was asked: gone, locked for long, or out of room."""
+    return isinstance(error, (Unavailable, sa.exc.OperationalError, sa.exc.InterfaceError))
+
+
 def _alembic_config(connection: sa.Connection) -> alembic.config.Config:
     config = alembic.config.Config()
     config.set_main_option("script_location", str(_MIGRATIONS))

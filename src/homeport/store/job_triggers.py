@@ -4,7 +4,7 @@ An index over the current versions, made anew by deploys. Archived jobs have no 
 for them to fire no more.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from homeport.store import jobs
-from homeport.store.schema import Moment, Tx, all_of, changed, columns_of, metadata
+from homeport.store.schema import Moment, Tx, all_of, changed_each, columns_of, metadata
 
 table = sa.Table(
     "job_triggers",
@@ -105,15 +105,21 @@ def earliest(tx: Tx) -> datetime | None:
     return tx.execute(query).scalar_one_or_none()
 
 
-def advance(tx: Tx, fired: TimedTrigger, next_at: datetime | None) -> bool:
-    """Move a trigger on from the moment it had; false when somebody else did."""
-    return changed(
-        tx,
-        table.update()
-        .where(
-            table.c.job_id == fired.job_id,
-            table.c.trigger == fired.trigger,
-            table.c.next_at == fired.next_at,
-        )
-        .values(next_at=next_at),
+_ADVANCE = (
+    table.update()
+    .where(
+        table.c.job_id == sa.bindparam("of_job"),
+        table.c.trigger == sa.bindparam("fired"),
+        table.c.next_at == sa.bindparam("due_at", type_=Moment),
     )
+    .values(next_at=sa.bindparam("then_at", type_=Moment))
+)
+
+
+def advance(tx: Tx, moves: Sequence[tuple[TimedTrigger, datetime | None]]) -> bool:
+    """Move triggers on from the moments they had; false when somebody else moved one of them."""
+    rows = [
+        {"of_job": fired.job_id, "fired": fired.trigger, "due_at": fired.next_at, "then_at": then}
+        for fired, then in moves
+    ]
+    return changed_each(tx, _ADVANCE, rows)

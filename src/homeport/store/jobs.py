@@ -15,6 +15,7 @@ from homeport.store.schema import (
     Tx,
     all_of,
     as_record,
+    changed_each,
     columns_of,
     metadata,
 )
@@ -133,6 +134,15 @@ class CurrentJob:
     version: JobVersion
 
 
+@dataclass(frozen=True)
+class Dependencies:
+    """What a refresh needs to know of a job: what it must be fresh to, and what it does with the signal."""
+
+    job_ref: str
+    freshness: list[str] | None
+    refresh_propagation: str | None
+
+
 _job_columns = columns_of(Job, table)
 _version_columns = columns_of(JobVersion, versions)
 _labelled = [c.label(f"job_{c.name}") for c in _job_columns] + [
@@ -189,10 +199,25 @@ def lock(tx: Tx, job_id: UUID) -> CurrentJob:
     return _as_current(tx.execute(_current.where(table.c.id == job_id)).one())
 
 
-def lock_free(tx: Tx, job_ids: Collection[UUID]) -> set[UUID]:
-    """Hold those of these jobs that nobody holds, until the transaction ends. Waits for none."""
+def lock_all(tx: Tx, job_ids: Collection[UUID]) -> dict[UUID, CurrentJob]:
+    """As `lock`, for several: in one order for all, so that nobody waits in a circle."""
+    query = sa.select(table.c.id).where(table.c.id.in_(job_ids)).order_by(table.c.created_at, table.c.job_ref)
+    tx.execute(query.with_for_update(key_share=True))
+    return {found.job.id: found for found in by_ids(tx, job_ids)}
+
+
+def lock_free(tx: Tx, job_ids: Collection[UUID]) -> dict[UUID, CurrentJob]:
+    """As `lock_all`, for those of these jobs that nobody holds. Waits for none."""
     query = sa.select(table.c.id).where(table.c.id.in_(job_ids)).order_by(table.c.id)
-    return set(tx.execute(query.with_for_update(key_share=True, skip_locked=True)).scalars())
+    free = list(tx.execute(query.with_for_update(key_share=True, skip_locked=True)).scalars())
+    return {found.job.id: found for found in by_ids(tx, free)}
+
+
+def gated_workspaces(tx: Tx, job_ids: Collection[UUID]) -> set[UUID]:
+    """The workspaces of those of these jobs that must be fresh to others."""
+    freshness = versions.c.definition["freshness"]
+    query = sa.select(table.c.workspace_id, freshness).join(versions, versions.c.id == table.c.current_version_id)
+    return {row[0] for row in tx.execute(query.where(table.c.id.in_(job_ids))) if row[1]}
 
 
 def all_current(tx: Tx, workspace_id: UUID) -> list[CurrentJob]:
@@ -225,34 +250,59 @@ def by_refs(tx: Tx, workspace_id: UUID, refs: Collection[str]) -> dict[str, Curr
     return {found.job.job_ref: found for found in map(_as_current, tx.execute(query))}
 
 
-def next_number(tx: Tx, job_id: UUID, now: datetime) -> int:
-    """The number of the job's next run."""
-    statement = (
-        table.update()
-        .where(table.c.id == job_id)
-        .values(last_run_number=table.c.last_run_number + 1, last_run_at=now, updated_at=now)
-        .returning(table.c.last_run_number)
+def by_keys(tx: Tx, keys: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], CurrentJob]:
+    """Jobs by workspace and ref; those that are not there are missing."""
+    found: dict[tuple[UUID, str], CurrentJob] = {}
+    for workspace_id in {workspace_id for workspace_id, _ in keys}:
+        # not one statement for all: SQLite does not look up pairs of values in an index
+        refs = [ref for its_workspace, ref in keys if its_workspace == workspace_id]
+        found |= {(workspace_id, ref): current for ref, current in by_refs(tx, workspace_id, refs).items()}
+    return found
+
+
+def dependencies(tx: Tx, workspace_id: UUID) -> list[Dependencies]:
+    """What the live jobs of a workspace depend on, without the rest of their definitions."""
+    names = ("freshness", "refresh_propagation")
+    query = (
+        sa.select(table.c.job_ref, *(versions.c.definition[name].label(name) for name in names))
+        .join(versions, versions.c.id == table.c.current_version_id)
+        .where(table.c.workspace_id == workspace_id, table.c.archived_at.is_(None))
+        .order_by(table.c.created_at, table.c.job_ref)
     )
-    return int(tx.execute(statement).scalar_one())
+    return all_of(tx, Dependencies, query)
+
+
+_its_number = sa.bindparam("its_number", type_=sa.Integer)
+_NOTE_RUN = (
+    table.update()
+    .where(table.c.id == sa.bindparam("its_job"), table.c.last_run_number == _its_number - 1)
+    .values(
+        last_run_number=_its_number,
+        last_run_at=sa.bindparam("its_start", type_=Moment),
+        updated_at=sa.bindparam("its_start", type_=Moment),
+    )
+)
+
+
+def note_runs(tx: Tx, numbers: Sequence[tuple[UUID, int, datetime]]) -> bool:
+    """New runs, each by its job, its number and when it was made; false when a number was not the next."""
+    rows = [{"its_job": job_id, "its_number": number, "its_start": at} for job_id, number, at in numbers]
+    return changed_each(tx, _NOTE_RUN, rows)
 
 
 def complete(tx: Tx, job_id: UUID, until: datetime | None) -> None:
     """A run completed; `until` is where the next window starts, unless it lies further already."""
-    tx.execute(table.update().where(table.c.id == job_id).values(has_completed=True, refresh_pending=False))
+    values: dict[str, Any] = {"has_completed": True, "refresh_pending": False}
     if until is not None:
-        tx.execute(
-            table.update()
-            .where(
-                table.c.id == job_id,
-                sa.or_(table.c.completed_until.is_(None), table.c.completed_until < until),
-            )
-            .values(completed_until=until)
-        )
+        lies_further = table.c.completed_until >= until
+        moved = sa.literal(until, Moment)
+        values["completed_until"] = sa.case((lies_further, table.c.completed_until), else_=moved)
+    tx.execute(table.update().where(table.c.id == job_id).values(values))
 
 
-def forget_completed(tx: Tx, job_id: UUID) -> None:
-    """A refresh begins: the job's windows start over (run contract §14.6)."""
-    tx.execute(table.update().where(table.c.id == job_id).values(completed_until=None))
+def forget_completed(tx: Tx, job_ids: Collection[UUID]) -> None:
+    """Refreshes begin: the jobs' windows start over (run contract §14.6)."""
+    tx.execute(table.update().where(table.c.id.in_(job_ids)).values(completed_until=None))
 
 
 def cascade_refresh(tx: Tx, workspace_id: UUID, job_refs: Sequence[str]) -> None:

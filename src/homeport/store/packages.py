@@ -3,7 +3,7 @@
 Both count from 1 per workspace, apart from each other; the highest version is the active one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from homeport.scheduling.retries import JobSettings
+from homeport.store import workspaces
 from homeport.store.schema import (
     Json,
     Moment,
@@ -90,6 +91,17 @@ class Package:
     profiles: list[str]
     created_by: UUID
     created_at: datetime
+
+
+@dataclass(frozen=True)
+class Pins:
+    """The versions that a new run uses, and no other; none where nothing was uploaded."""
+
+    code_id: UUID | None
+    configuration_id: UUID | None
+    profiles: list[str]
+    """Configured ones."""
+    job_settings: JobSettings | None
 
 
 @dataclass(frozen=True)
@@ -182,6 +194,37 @@ def latest(tx: Tx, workspace_id: UUID, kind: str) -> Package | None:
         .limit(1)
     )
     return one_or_none(tx, Package, query)
+
+
+def pins(tx: Tx, workspace_ids: Collection[UUID]) -> dict[UUID, Pins]:
+    """What runs of these workspaces use that are made now."""
+    configuration = table.alias("configuration")
+    query = (
+        sa.select(
+            workspaces.table.c.id,
+            _newest("deployments").label("code_id"),
+            configuration.c.id.label("configuration_id"),
+            configuration.c.profiles,
+            configuration.c.job_settings,
+        )
+        .select_from(workspaces.table)
+        .outerjoin(configuration, configuration.c.id == _newest("configurations"))
+        .where(workspaces.table.c.id.in_(workspace_ids))
+    )
+    return {row[0]: Pins(row[1], row[2], row[3] or [], row[4]) for row in tx.execute(query)}
+
+
+def _newest(kind: str) -> sa.ScalarSelect[UUID]:
+    """The id of a workspace's active version."""
+    version = table.alias()
+    return (
+        sa.select(version.c.id)
+        .where(version.c.workspace_id == workspaces.table.c.id, version.c.kind == kind)
+        .order_by(version.c.version.desc())
+        .limit(1)
+        .correlate(workspaces.table)
+        .scalar_subquery()
+    )
 
 
 def get(tx: Tx, workspace_id: UUID, kind: str, package_id: UUID) -> Package | None:

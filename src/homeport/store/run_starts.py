@@ -4,15 +4,16 @@ Used by people's requests, by the scheduler and by follow-ups alike, always insi
 with the job locked, so that two starts of one job cannot both take its last slot.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from homeport.contract.dlt_deployment import Definition
 from homeport.errors import BadRequest
-from homeport.scheduling.freshness import Upstream, direct_downstream, parse_freshness
+from homeport.scheduling.freshness import direct_downstream
 from homeport.scheduling.intervals import DeclaredInterval, parse_declared_interval
-from homeport.scheduling.refresh import RefreshCause, RefreshPropagation, cascade_targets
+from homeport.scheduling.refresh import RefreshCause, RefreshPropagation
 from homeport.scheduling.retries import load_lock_of
 from homeport.scheduling.run_lifecycle import RunStatus
 from homeport.scheduling.start_decision import (
@@ -23,8 +24,9 @@ from homeport.scheduling.start_decision import (
     decide_start,
 )
 from homeport.scheduling.triggers import Trigger, parse_trigger
-from homeport.store import jobs, packages, runs, workspaces
+from homeport.store import jobs, packages, runs
 from homeport.store.schema import Tx
+from homeport.store.start_inputs import StartInputs
 
 NOTHING_UPLOADED = "skipped_nothing_uploaded"
 _REFRESHES_THAT_SPREAD = frozenset({RefreshCause.ASKED, RefreshCause.CASCADE})
@@ -72,6 +74,8 @@ class Decided:
     outcome: "runs.Run | Declined | WouldStart"
     facts: StartFacts
     request: StartRequest
+    refresh_spreads: bool = False
+    """The run begins a refresh that reaches other jobs."""
 
 
 def start(tx: Tx, asked: Asked) -> runs.Run | Declined | WouldStart:
@@ -79,57 +83,100 @@ def start(tx: Tx, asked: Asked) -> runs.Run | Declined | WouldStart:
     return decide(tx, asked).outcome
 
 
+class Starts:
+    """Starts of some jobs in one transaction, each decided with what those before it have changed.
+
+    The caller holds the jobs. What was decided is true when it was taken and then written.
+    """
+
+    def __init__(self, tx: Tx, held: Mapping[UUID, jobs.CurrentJob]) -> None:
+        self._tx = tx
+        self.inputs = StartInputs(tx, held)
+        self._taken: list[runs.Run] = []
+        self._refreshed: list[UUID] = []
+        self._reached: dict[UUID, set[str]] = {}
+
+    def decide(self, asked: Asked) -> Decided:
+        """What becomes of a start, with the facts that the answer rests on. It changes nothing."""
+        current = self.inputs.current(asked.job_id)
+        facts, request = _facts_of(self.inputs, current), _request(asked)
+        return self._decided(asked, current, facts, request)
+
+    def _decided(
+        self, asked: Asked, current: jobs.CurrentJob, facts: StartFacts, request: StartRequest
+    ) -> Decided:
+        decision = decide_start(facts, request)
+        if isinstance(decision, Decline):
+            return Decided(Declined(str(decision.status), list(decision.reasons)), facts, request)
+        profile = asked.profile or current.version.profile
+        pins = self.inputs.pins(current.job.workspace_id)
+        if (missing := _missing(pins, profile)) is not None:
+            return Decided(missing, facts, request)
+        if asked.is_dry:
+            return Decided(WouldStart(), facts, request)
+        run = _new_run(asked, current, decision, profile, pins)
+        return Decided(run, facts, request, decision.refresh.cause in _REFRESHES_THAT_SPREAD)
+
+    def take(self, decided: Decided) -> None:
+        """Have the run of a decision, if it has one, written; later decisions know of it."""
+        run = decided.outcome
+        if not isinstance(run, runs.Run):
+            return
+        if decided.refresh_spreads:
+            # before the run starts, its own progress and that of the jobs downstream is void (run contract §14.6)
+            reached = self.inputs.refreshed_by(run.job_id)
+            self.inputs.note_refresh(run.job_id, reached)
+            self._refreshed.append(run.job_id)
+            self._reached.setdefault(run.workspace_id, set()).update(reached)
+        self.inputs.note_run(run)
+        self._taken.append(run)
+
+    def write(self) -> None:
+        """Make true what was taken, with a statement for each kind of change."""
+        if self._refreshed:
+            jobs.forget_completed(self._tx, self._refreshed)
+        for workspace_id, reached in self._reached.items():
+            jobs.cascade_refresh(self._tx, workspace_id, sorted(reached))
+        numbers = [(run.job_id, run.number, run.created_at) for run in self._taken]
+        if not jobs.note_runs(self._tx, numbers):
+            raise RuntimeError("a job was started by somebody else although this transaction holds it")
+        runs.insert(self._tx, self._taken)
+
+
 def decide(tx: Tx, asked: Asked) -> Decided:
     """As `start`, with the facts that the answer rests on."""
-    current = jobs.lock(tx, asked.job_id)
-    facts, request = facts_of(tx, current), _request(asked)
-    return Decided(_carry_out(tx, asked, current, decide_start(facts, request)), facts, request)
+    starts = Starts(tx, {asked.job_id: jobs.lock(tx, asked.job_id)})
+    decided = starts.decide(asked)
+    starts.take(decided)
+    starts.write()
+    return decided
 
 
-def _carry_out(
-    tx: Tx, asked: Asked, current: jobs.CurrentJob, decision: Start | Decline
-) -> runs.Run | Declined | WouldStart:
-    if isinstance(decision, Decline):
-        return Declined(str(decision.status), list(decision.reasons))
-    profile = asked.profile or current.version.profile
-    pins = _pins(tx, current, profile)
-    if isinstance(pins, Declined):
-        return pins
-    if asked.is_dry:
-        return WouldStart()
-    if decision.refresh.cause in _REFRESHES_THAT_SPREAD:
-        _begin_refresh(tx, current)
-    run = _new_run(tx, asked, current, decision, profile, pins)
-    runs.insert(tx, run)
-    return run
-
-
-def facts_of(tx: Tx, current: jobs.CurrentJob) -> StartFacts:
+def _facts_of(inputs: StartInputs, current: jobs.CurrentJob) -> StartFacts:
     """What the decision needs to know of a job."""
     job, version = current.job, current.version
-    workspace = workspaces.get(tx, job.workspace_id)
     definition = version.definition
     return StartFacts(
         job_ref=job.job_ref,
         job_type=version.job_type,
         default_trigger=version.default_trigger,
         zone=version.zone,
-        workspace_archived=workspace is None or workspace.archived_at is not None,
+        workspace_archived=inputs.is_archived(job.workspace_id),
         job_archived=job.archived_at is not None,
         is_paused=job.paused_at is not None,
-        active_runs=len(runs.active_of(tx, job.id)),
+        active_runs=len(inputs.active(job.id)),
         concurrency=version.concurrency,
         declared_interval=declared_interval(definition, version.zone),
         completed_until=job.completed_until,
         has_completed=job.has_completed,
         refresh_propagation=_propagation(definition),
         refresh_pending=job.refresh_pending,
-        upstreams=_upstreams(tx, current),
+        upstreams=inputs.upstreams(job.id),
     )
 
 
 def window_facts_of(current: jobs.CurrentJob) -> StartFacts:
-    """The part of `facts_of` that a window is worked out of; it asks the database nothing."""
+    """The part of those facts that a window is worked out of; it asks the database nothing."""
     job, version = current.job, current.version
     return StartFacts(
         job_ref=job.job_ref,
@@ -168,68 +215,30 @@ def _request(asked: Asked) -> StartRequest:
     )
 
 
-def _upstreams(tx: Tx, current: jobs.CurrentJob) -> tuple[Upstream, ...]:
-    constraints = [parse_freshness(text) for text in current.version.definition.get("freshness") or []]
-    found = jobs.by_refs(tx, current.job.workspace_id, [constraint.job_ref for constraint in constraints])
-    upstreams = []
-    for constraint in constraints:
-        upstream = found.get(constraint.job_ref)
-        if upstream is None:
-            upstreams.append(Upstream(constraint, is_known=False))
-            continue
-        upstreams.append(
-            Upstream(
-                constraint,
-                job_type=upstream.version.job_type,
-                default_trigger=upstream.version.default_trigger,
-                zone=upstream.version.zone,
-                completed_until=upstream.job.completed_until,
-                is_archived=upstream.job.archived_at is not None,
-            )
-        )
-    return tuple(upstreams)
-
-
 def _propagation(definition: Definition) -> RefreshPropagation:
     return RefreshPropagation(definition.get("refresh_propagation") or RefreshPropagation.AUTO)
 
 
 def refresh_direct_downstream(tx: Tx, workspace_id: UUID, version: jobs.JobVersion) -> None:
     """A job that is always a refresh makes its direct freshness downstream void on every success."""
-    live = [job for job in jobs.all_current(tx, workspace_id) if job.job.archived_at is None]
-    freshness = {job.job.job_ref: job.version.definition.get("freshness") or [] for job in live}
+    freshness = {found.job_ref: found.freshness or () for found in jobs.dependencies(tx, workspace_id)}
     downstream = direct_downstream(str(version.definition["job_ref"]), freshness)
     if downstream:
         jobs.cascade_refresh(tx, workspace_id, downstream)
 
 
-def _begin_refresh(tx: Tx, current: jobs.CurrentJob) -> None:
-    """Before the run starts, its own progress and that of the jobs downstream is void (run contract §14.6)."""
-    live = [job for job in jobs.all_current(tx, current.job.workspace_id) if job.job.archived_at is None]
-    targets = cascade_targets(
-        current.job.job_ref,
-        {job.job.job_ref: job.version.definition.get("freshness") or [] for job in live},
-        {job.job.job_ref: _propagation(job.version.definition) for job in live},
-    )
-    jobs.forget_completed(tx, current.job.id)
-    if targets:
-        jobs.cascade_refresh(tx, current.job.workspace_id, targets)
-
-
-def _pins(tx: Tx, current: jobs.CurrentJob, profile: str) -> tuple[packages.Package, packages.Package] | Declined:
-    """The versions of code and configuration that the run will use, and no other."""
-    code = packages.latest(tx, current.job.workspace_id, "deployments")
-    configuration = packages.latest(tx, current.job.workspace_id, "configurations")
-    if code is None or configuration is None:
-        missing = "code" if code is None else "configuration"
+def _missing(pins: packages.Pins, profile: str) -> Declined | None:
+    """What a run would lack: code, configuration, its profile."""
+    if pins.code_id is None or pins.configuration_id is None:
+        missing = "code" if pins.code_id is None else "configuration"
         return Declined(
             NOTHING_UPLOADED, [f"no {missing} was uploaded to this workspace yet; run `dlthub deploy` first"]
         )
     try:
-        check_profile(profile, configuration.profiles)
+        check_profile(profile, pins.profiles)
     except BadRequest as error:
         return Declined(UNKNOWN_PROFILE, [error.message])
-    return code, configuration
+    return None
 
 
 def check_profile(profile: str, configured: list[str]) -> None:
@@ -249,21 +258,17 @@ def check_profile(profile: str, configured: list[str]) -> None:
 
 
 def _new_run(
-    tx: Tx,
-    asked: Asked,
-    current: jobs.CurrentJob,
-    decision: Start,
-    profile: str,
-    pins: tuple[packages.Package, packages.Package],
+    asked: Asked, current: jobs.CurrentJob, decision: Start, profile: str, pins: packages.Pins
 ) -> runs.Run:
+    assert pins.code_id is not None and pins.configuration_id is not None
     return runs.Run(
         id=uuid4(),
         workspace_id=current.job.workspace_id,
         job_id=current.job.id,
         job_version_id=current.version.id,
-        deployment_id=pins[0].id,
-        configuration_id=pins[1].id,
-        number=jobs.next_number(tx, current.job.id, asked.now),
+        deployment_id=pins.code_id,
+        configuration_id=pins.configuration_id,
+        number=current.job.last_run_number + 1,
         status=RunStatus.PENDING,
         trigger=asked.trigger,
         profile=profile,
@@ -281,5 +286,5 @@ def _new_run(
         started_at=None,
         finished_at=None,
         updated_at=asked.now,
-        load_lock=load_lock_of(current.version.definition, profile, packages.job_settings(tx, pins[1].id)),
+        load_lock=load_lock_of(current.version.definition, profile, pins.job_settings),
     )

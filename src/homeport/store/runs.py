@@ -155,8 +155,9 @@ class Run:
 _columns = columns_of(Run, table)
 
 
-def insert(tx: Tx, run: Run) -> None:
-    tx.execute(table.insert().values(run.__dict__))
+def insert(tx: Tx, new: Sequence[Run]) -> None:
+    if new:
+        tx.execute(table.insert(), [run.__dict__ for run in new])
 
 
 def apply(tx: Tx, run_id: UUID, transition: Transition, now: datetime, **columns: Any) -> bool:
@@ -210,7 +211,12 @@ def latest_of(tx: Tx, job_ids: Collection[UUID]) -> dict[UUID, Run]:
 
 def active_of(tx: Tx, job_id: UUID) -> list[Run]:
     """Runs of a job that hold one of its slots, oldest first."""
-    query = sa.select(*_columns).where(table.c.job_id == job_id, _is_active()).order_by(table.c.created_at)
+    return active_of_each(tx, [job_id])
+
+
+def active_of_each(tx: Tx, job_ids: Collection[UUID]) -> list[Run]:
+    """As `active_of`, of any of these jobs."""
+    query = sa.select(*_columns).where(table.c.job_id.in_(job_ids), _is_active()).order_by(table.c.created_at)
     return all_of(tx, Run, query)
 
 

@@ -1,5 +1,6 @@
 """What all tables share: the metadata, column types and how a row becomes a dataclass."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -74,6 +75,11 @@ def all_of(tx: Tx, record: type[Record], query: sa.Select[Any]) -> list[Record]:
 def changed(tx: Tx, statement: sa.Update | sa.Delete) -> bool:
     """Whether a guarded statement found its row where we thought it was."""
     return tx.execute(statement).rowcount > 0
+
+
+def changed_each(tx: Tx, statement: sa.Update, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a guarded statement, which names one row, found each of these where we thought it was."""
+    return not rows or tx.execute(statement, rows).rowcount == len(rows)
 
 
 def count_up_to(tx: Tx, query: sa.Select[Any], cap: int) -> int:

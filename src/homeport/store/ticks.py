@@ -21,9 +21,18 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from homeport.scheduling.tick_outcomes import DEFERRED
-from homeport.store import listing
+from homeport.store import job_triggers, jobs, listing
 from homeport.store.listing import Condition, Key, Start
-from homeport.store.schema import Json, Moment, Tx, all_of, changed, columns_of, metadata, one_or_none
+from homeport.store.schema import (
+    Json,
+    Moment,
+    Tx,
+    all_of,
+    changed_each,
+    columns_of,
+    metadata,
+    one_or_none,
+)
 
 _IS_OPEN = sa.text(f"outcome = '{DEFERRED}'")
 
@@ -89,29 +98,104 @@ class Tick:
 
 
 _columns = columns_of(Tick, table)
+# word for word as the index has it: with a parameter in its place, SQLite would read all that a trigger ever had
+_is_open = table.c.outcome == sa.literal_column(f"'{DEFERRED}'")
 
 
-def record(tx: Tx, tick: Tick) -> bool:
-    """Write what became of a moment or range; false when that was recorded before."""
+@dataclass(frozen=True)
+class Standing:
+    """How far a timed trigger has come."""
+
+    job_id: UUID
+    trigger: str
+    next_at: datetime
+    moment: datetime | None
+    """Of the last row of the ledger that begins not after the moment that was asked for."""
+    last_moment: datetime | None
+
+
+def record(tx: Tx, *new: Tick) -> bool:
+    """Write what became of moments or ranges; false, and nothing is written, when one was recorded before."""
+    if not new:
+        return True
     try:
         with tx.begin_nested():
-            tx.execute(table.insert().values(tick.__dict__))
+            tx.execute(table.insert(), [tick.__dict__ for tick in new])
     except IntegrityError:
         return False
     return True
 
 
-def decide_open(tx: Tx, tick: Tick, now: datetime, **columns: Any) -> bool:
-    """Write a further decision on an open row, which may end it; false when it is open no more."""
-    values = {"decided_at": now, "look_again_at": None, **columns}
-    return changed(tx, table.update().where(*_is(tick), table.c.outcome == DEFERRED).values(**values))
+_DECIDE_OPEN = (
+    table.update()
+    .where(
+        table.c.job_id == sa.bindparam("of_job"),
+        table.c.trigger == sa.bindparam("fired"),
+        table.c.moment == sa.bindparam("at", type_=Moment),
+        _is_open,
+    )
+    .values(
+        look_again_at=None,
+        **{
+            name: sa.bindparam(f"its_{name}", type_=table.c[name].type)
+            for name in ("outcome", "reasons", "inputs", "run_id", "decided_by", "decided_at")
+        },
+    )
+)
+
+
+def decide_open(tx: Tx, *further: Tick) -> bool:
+    """Write open rows as they were decided further, which may end them; false when one is open no more."""
+    rows = [
+        {
+            "of_job": tick.job_id,
+            "fired": tick.trigger,
+            "at": tick.moment,
+            "its_outcome": tick.outcome,
+            "its_reasons": tick.reasons,
+            "its_inputs": tick.inputs,
+            "its_run_id": tick.run_id,
+            "its_decided_by": tick.decided_by,
+            "its_decided_at": tick.decided_at,
+        }
+        for tick in further
+    ]
+    return changed_each(tx, _DECIDE_OPEN, rows)
+
+
+def standings(tx: Tx, job_ids: Collection[UUID], until: datetime) -> dict[tuple[UUID, str], Standing]:
+    """How far the timed triggers of these jobs have come that will fire, by job and trigger."""
+    fires = job_triggers.table
+
+    def last(name: str) -> sa.ColumnElement[Any]:
+        is_before = (table.c.job_id == fires.c.job_id, table.c.trigger == fires.c.trigger, table.c.moment <= until)
+        query = sa.select(table.c[name]).where(*is_before).order_by(table.c.moment.desc()).limit(1)
+        return query.correlate(fires).scalar_subquery().label(name)
+
+    query = sa.select(fires.c.job_id, fires.c.trigger, fires.c.next_at, last("moment"), last("last_moment")).where(
+        fires.c.job_id.in_(job_ids), fires.c.next_at.is_not(None)
+    )
+    return {(found.job_id, found.trigger): found for found in all_of(tx, Standing, query)}
+
+
+def open_of_each(tx: Tx, job_ids: Collection[UUID]) -> list[Tick]:
+    """What waits of any of these jobs."""
+    query = (
+        sa.select(*_columns)
+        .join(
+            jobs.table,
+            sa.and_(jobs.table.c.workspace_id == table.c.workspace_id, jobs.table.c.id == table.c.job_id),
+        )
+        .where(jobs.table.c.id.in_(job_ids), _is_open)
+    )
+    return all_of(tx, Tick, query)
 
 
 def end_open(tx: Tx, job_id: UUID, outcome: str, reason: str, decided_by: str, now: datetime) -> None:
     """End what waits of a job, because it is not to start any more."""
     tx.execute(
         table.update()
-        .where(table.c.job_id == job_id, table.c.outcome == DEFERRED)
+        .where(table.c.job_id == job_id, _is_open)
         .values(outcome=outcome, reasons=[reason], decided_by=decided_by, decided_at=now, look_again_at=None)
     )
 
@@ -120,9 +204,7 @@ def look_again(tx: Tx, workspace_id: UUID, now: datetime, job_id: UUID | None = 
     """Have the scheduler decide again what waits: of a job, or of the whole workspace."""
     condition = [] if job_id is None else [table.c.job_id == job_id]
     tx.execute(
-        table.update()
-        .where(table.c.workspace_id == workspace_id, table.c.outcome == DEFERRED, *condition)
-        .values(look_again_at=now)
+        table.update().where(table.c.workspace_id == workspace_id, _is_open, *condition).values(look_again_at=now)
     )
 
 
@@ -133,7 +215,7 @@ def to_look_at(tx: Tx, limit: int) -> list[Tick]:
     """
     query = (
         sa.select(*_columns)
-        .where(table.c.look_again_at.is_not(None), table.c.outcome == DEFERRED)
+        .where(table.c.look_again_at.is_not(None), _is_open)
         .order_by(table.c.look_again_at, table.c.moment)
         .limit(limit)
     )
@@ -142,7 +224,7 @@ def to_look_at(tx: Tx, limit: int) -> list[Tick]:
 
 def open_in(tx: Tx, workspace_id: UUID) -> list[Tick]:
     """What waits in a workspace: at most one row for each timed trigger."""
-    query = sa.select(*_columns).where(table.c.workspace_id == workspace_id, table.c.outcome == DEFERRED)
+    query = sa.select(*_columns).where(table.c.workspace_id == workspace_id, _is_open)
     return all_of(tx, Tick, query.order_by(table.c.moment, table.c.job_id, table.c.trigger))
 
 
@@ -151,7 +233,7 @@ def open_of(tx: Tx, workspace_id: UUID, job_id: UUID, trigger: str) -> Tick | No
         table.c.workspace_id == workspace_id,
         table.c.job_id == job_id,
         table.c.trigger == trigger,
-        table.c.outcome == DEFERRED,
+        _is_open,
     )
     return one_or_none(tx, Tick, query)
 

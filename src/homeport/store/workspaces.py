@@ -1,5 +1,6 @@
 """Workspaces and who may use them."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -112,6 +113,12 @@ def create(
 
 def get(tx: Tx, workspace_id: UUID) -> Workspace | None:
     return one_or_none(tx, Workspace, sa.select(*_columns).where(table.c.id == workspace_id))
+
+
+def live(tx: Tx, workspace_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these that are not archived."""
+    query = sa.select(table.c.id).where(table.c.id.in_(workspace_ids), table.c.archived_at.is_(None))
+    return set(tx.execute(query).scalars())
 
 
 def named(tx: Tx, name: str) -> list[Workspace]:
