@@ -65,6 +65,12 @@ class Settings(BaseSettings):
         ge=64 * 1024,
         description="how much of a log may wait on disk for the server; then the run waits, too",
     )
+    log_retention_days: float = Field(
+        90, ge=0, description="how long logs are kept after the end of their run; 0: for ever"
+    )
+    log_retention_bytes: int = Field(
+        10 * 1024 * _MIB, ge=0, description="how much the logs of all runs may take, compressed; 0: any"
+    )
     max_upload_bytes: int = Field(512 * _MIB, ge=1, description="largest upload of code or configuration")
     max_unpacked_bytes: int = Field(4096 * _MIB, ge=1, description="largest package after unpacking")
     sign_up: str = Field(

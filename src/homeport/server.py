@@ -27,6 +27,7 @@ from homeport.auth.providers.configured import providers_of
 from homeport.bells import Bells
 from homeport.clock import Clock, SystemClock
 from homeport.config import Settings
+from homeport.dispatch.log_keeping import KeepLogs
 from homeport.dispatch.pruning import PruneExpired
 from homeport.dispatch.schedules import FireSchedules
 from homeport.dispatch.service import Duty, Service
@@ -35,6 +36,7 @@ from homeport.dispatch.watch import WatchAttempts
 from homeport.errors import SetupError, Unavailable
 from homeport.execution.engines import Engine
 from homeport.execution.engines.local import LocalEngine
+from homeport.logs.retention import Rules
 from homeport.mail import mailer_of
 from homeport.operations import first_start
 from homeport.operations.first_start import FirstStart
@@ -153,6 +155,11 @@ class Server:
                 follow_ups_per_minute=settings.follow_ups_per_minute,
             ),
             PruneExpired(database),
+            KeepLogs(
+                database,
+                self.platform.blobs,
+                Rules(settings.log_retention_days or None, settings.log_retention_bytes or None),
+            ),
         ]
         for duty in duties:
             service = Service(duty, self._clock, self._bells)

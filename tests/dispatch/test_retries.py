@@ -37,10 +37,9 @@ def lose(world: World, runner: Runner, seconds: int = 20) -> runs.Run:
 
 def log(world: World, run: runs.Run) -> list[str]:
     found: list[str] = []
-    with world.database.read() as tx:
-        while lines := reading.read(tx, run.id, len(found)).lines:
-            assert [line.line_num for line in lines] == list(range(len(found), len(found) + len(lines)))
-            found += [line.content for line in lines]
+    while lines := reading.read(world.database, world.platform.blobs, run.id, len(found)).lines:
+        assert [line.line_num for line in lines] == list(range(len(found), len(found) + len(lines)))
+        found += [line.content for line in lines]
     return found
 
 

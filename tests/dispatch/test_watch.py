@@ -34,8 +34,7 @@ def look_for(world: World, seconds: int) -> None:
 
 
 def last_line(world: World, run: runs.Run) -> str:
-    with world.database.read() as tx:
-        return reading.read(tx, run.id, 0).lines[-1].content
+    return reading.read(world.database, world.platform.blobs, run.id, 0).lines[-1].content
 
 
 # never claimed

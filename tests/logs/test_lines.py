@@ -18,11 +18,14 @@ def runner(world: World) -> Runner:
 def log_of(world: World, runner: Runner, from_line: int = 0) -> list[tuple[int, str]]:
     """The whole log, read as readers do, with the numbers of its lines."""
     found: list[tuple[int, str]] = []
-    with world.database.read() as tx:
-        while (piece := reading.read(tx, runner.run_id, from_line)).lines:
-            found += [(line.line_num, line.content) for line in piece.lines]
-            from_line = piece.next_line
+    while (piece := read(world, runner, from_line)).lines:
+        found += [(line.line_num, line.content) for line in piece.lines]
+        from_line = piece.next_line
     return found
+
+
+def read(world: World, runner: Runner, from_line: int = 0) -> reading.Piece:
+    return reading.read(world.database, world.platform.blobs, runner.run_id, from_line)
 
 
 def numbered(*texts: str) -> list[tuple[int, str]]:
@@ -31,8 +34,7 @@ def numbered(*texts: str) -> list[tuple[int, str]]:
 
 def test_lines_come_back_with_all_that_was_said_of_them(world: World, runner: Runner) -> None:
     runner.say(0, "schön\u2028 ✓ \x00")
-    with world.database.read() as tx:
-        [line] = reading.read(tx, runner.run_id, 0).lines
+    [line] = read(world, runner).lines
     assert (line.line_num, line.content) == (0, "schön\u2028 ✓ \x00")
     assert (line.reported_at, line.source, line.stage) == (world.clock.now(), "user", "run")
 
@@ -78,8 +80,7 @@ def test_reading_goes_on_from_any_line(world: World, runner: Runner) -> None:
 def test_a_long_log_is_handed_out_in_pieces(world: World, runner: Runner) -> None:
     for number in range(50):
         runner.say(number, str(number))
-    with world.database.read() as tx:
-        piece = reading.read(tx, runner.run_id, 0)
+    piece = read(world, runner)
     assert 0 < len(piece.lines) < 50
     assert piece.next_line == len(piece.lines)
     assert log_of(world, runner) == numbered(*map(str, range(50)))
@@ -87,12 +88,10 @@ def test_a_long_log_is_handed_out_in_pieces(world: World, runner: Runner) -> Non
 
 def test_only_a_run_that_is_over_has_a_last_piece(world: World, runner: Runner) -> None:
     runner.say(0, "a")
-    with world.database.read() as tx:
-        assert not reading.read(tx, runner.run_id, 1).is_last
+    assert not read(world, runner, 1).is_last
     runner.exit(0, lines=1)
-    with world.database.read() as tx:
-        assert not reading.read(tx, runner.run_id, 0).is_last
-        assert reading.read(tx, runner.run_id, 1).is_last
+    assert not read(world, runner, 0).is_last
+    assert read(world, runner, 1).is_last
 
 
 def test_a_second_attempt_goes_on_with_the_numbers(world: World, runner: Runner) -> None:
@@ -109,4 +108,4 @@ def test_a_remark_for_a_run_without_attempt_is_dropped(world: World, runner: Run
     run = world.start("b")
     with world.database.write() as tx:
         writing.add_remark(tx, run.id, "nobody listens", world.clock.now())
-        assert reading.read(tx, run.id, 0).lines == []
+    assert reading.read(world.database, world.platform.blobs, run.id, 0).lines == []

@@ -167,5 +167,4 @@ def check_run(platform: Platform, principal: Principal, workspace_id: UUID, run_
 
 def read_log(platform: Platform, run_id: UUID, from_line: int) -> reading.Piece:
     """Lines of a run's log from a number on; the caller has checked that they may be read."""
-    with platform.database.read() as tx:
-        return reading.read(tx, run_id, from_line)
+    return reading.read(platform.database, platform.blobs, run_id, from_line)

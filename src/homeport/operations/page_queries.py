@@ -16,7 +16,7 @@ from homeport.contract.webhooks import WebhookResponse
 from homeport.errors import NotAllowed, NotFound
 from homeport.execution.launches import Limits, limits_of
 from homeport.logs import reading
-from homeport.operations import webhooks
+from homeport.operations import looking, webhooks
 from homeport.operations.platform import Platform
 from homeport.scheduling.freshness import parse_freshness
 from homeport.scheduling.triggers import TriggerKind, parse_trigger
@@ -334,23 +334,24 @@ def log_lines(platform: Platform, run_id: UUID, from_line: int, limit: int) -> t
     """
     lines: list[LogLine] = []
     next_line = from_line
-    with platform.database.read() as tx:
-        while len(lines) < limit:
-            piece = reading.read(tx, run_id, next_line)
-            if not piece.lines:
-                break
-            lines += piece.lines
-            next_line = piece.next_line
-    return lines[:limit], from_line + len(lines[:limit])
+    while len(lines) < limit:
+        piece = looking.read_log(platform, run_id, next_line)
+        if not piece.lines:
+            break
+        lines += piece.lines
+        next_line = piece.next_line
+    return lines[:limit], lines[limit].line_num if len(lines) > limit else next_line
 
 
 def log_progress(platform: Platform, run_id: UUID, from_line: int) -> LogProgress:
     """Lines from a line on and the run's state; the caller has checked that they may be read."""
+    piece = looking.read_log(platform, run_id, from_line)
+    # after the lines, so that it is no older than what they say of the end
     with platform.database.read() as tx:
         found = runs.get(tx, run_id)
-        if found is None:
-            raise NotFound(f"There is no run {run_id}.")
-        return LogProgress(found, reading.read(tx, run_id, from_line))
+    if found is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return LogProgress(found, piece)
 
 
 def _job(tx: Tx, workspace_id: UUID, name: str) -> CurrentJob:

@@ -1,10 +1,12 @@
-"""Archives of code and configuration in object storage: a folder by default; S3, GCS, Azure by URL.
+"""Archives of code and configuration, and logs, in object storage: a folder by default; S3, GCS, Azure by URL.
 
 Content is addressed by its digest, so writing the same bytes twice is harmless. Configuration holds secrets and
 is sealed before it gets here, with the workspace's key and for its path: the storage never sees the key.
 """
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -32,6 +34,7 @@ class Blobs:
 
     def __init__(self, url: str, sealing: Sealing) -> None:
         self._store = _open(url)
+        self._folder = None if "://" in url else Path(url)
         self._sealing = sealing
 
     def put(self, workspace_id: UUID, kind: str, sha256: str, archive: Path) -> None:
@@ -62,6 +65,30 @@ class Blobs:
             raise Unavailable(f"The storage does not give {path}: {error}") from error
         return map(bytes, found.stream())
 
+    def put_log(self, path: str, file: Path) -> None:
+        """Keep a log; returns when the storage has it for good, for its lines are deleted elsewhere then."""
+        try:
+            obstore.put(self._store, path, file)
+            if self._folder is not None:
+                _settle(self._folder / path)
+        except Exception as error:
+            raise Unavailable(f"The storage does not take {path}: {error}") from error
+
+    def get_log(self, path: str, offset: int, length: int) -> bytes:
+        """A part of a log; `Unavailable` when the storage does not give it."""
+        try:
+            return bytes(obstore.get_range(self._store, path, start=offset, length=length))
+        except Exception as error:
+            raise Unavailable(f"The storage does not give {path}: {error}") from error
+
+    def delete_log(self, path: str) -> None:
+        """One that is gone already is no fault."""
+        try:
+            with suppress(FileNotFoundError):
+                obstore.delete(self._store, path)
+        except Exception as error:
+            raise Unavailable(f"The storage does not delete {path}: {error}") from error
+
     def check(self) -> None:
         """Raise `Unavailable` unless the storage takes and gives an object."""
         try:
@@ -73,6 +100,16 @@ class Blobs:
 
 def _path(workspace_id: UUID, kind: str, sha256: str) -> str:
     return f"workspaces/{workspace_id}/{kind}/{sha256}.tar.gz"
+
+
+def _settle(file: Path) -> None:
+    """See to it that a file survives a power cut."""
+    for path in (file, *file.parents[:3]):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _open(url: str) -> ObjectStore:

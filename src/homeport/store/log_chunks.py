@@ -1,4 +1,5 @@
-"""The lines of an attempt's log while they come in: one row per batch that its runner sent.
+"""The lines of an attempt's log while they come in, one row per batch that its runner sent; until they are moved
+to the object storage (`log_objects.py`).
 
 A chunk is compressed JSON, numbered by its first line, so a tail from line n reads only what it needs.
 """
@@ -27,6 +28,28 @@ def add(tx: Tx, attempt_id: str, first_line: int, lines: Sequence[Sequence[Any]]
     tx.execute(
         table.insert().values(attempt_id=attempt_id, first_line=first_line, line_count=len(lines), lines=packed)
     )
+
+
+def next_attempt(tx: Tx, after: str) -> str | None:
+    """The first attempt that has lines here, behind another in the order of ids; a step through the key each."""
+    query = sa.select(sa.func.min(table.c.attempt_id)).where(table.c.attempt_id > after)
+    found: str | None = tx.execute(query).scalar_one()
+    return found
+
+
+def packed(tx: Tx, attempt_id: str, from_line: int, max_chunks: int) -> list[tuple[int, int, bytes]]:
+    """Chunks from a line on as they are kept: (number of the first line, count of lines, compressed lines)."""
+    query = (
+        sa.select(table.c.first_line, table.c.line_count, table.c.lines)
+        .where(table.c.attempt_id == attempt_id, table.c.first_line >= from_line)
+        .order_by(table.c.first_line)
+        .limit(max_chunks)
+    )
+    return [(first, count, lines) for first, count, lines in tx.execute(query)]
+
+
+def delete(tx: Tx, attempt_id: str) -> None:
+    tx.execute(table.delete().where(table.c.attempt_id == attempt_id))
 
 
 def read(tx: Tx, attempt_id: str, from_line: int, max_chunks: int) -> Iterator[tuple[int, list[list[Any]]]]:

@@ -38,6 +38,7 @@ RUN_CANCEL_ASKED = Event("run_cancel_asked", logging.INFO, "somebody wants a run
 RUN_ENDED = Event("run_ended", logging.INFO, "a run is over")
 RUN_RETRIED = Event("run_retried", logging.WARNING, "an attempt of a run ended, and another one follows")
 RUN_LOST = Event("run_lost", logging.WARNING, "a run's runner is gone without a word")
+LOGS_REMOVED = Event("logs_removed", logging.INFO, "logs were removed that have been kept long enough")
 WATCH_SLEPT = Event("watch_slept", logging.WARNING, "the server slept, or its clock jumped: silence counts anew")
 ATTEMPT_KILLED = Event("attempt_killed", logging.WARNING, "the engine was asked to kill a runner")
 TICK_NOT_STARTED = Event("tick_not_started", logging.INFO, "a scheduled moment passed without a run")
