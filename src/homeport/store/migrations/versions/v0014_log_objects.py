@@ -5,7 +5,7 @@ from alembic import op
 
 from homeport.store.schema import Json, Moment
 
-revision = "0020"
+revision = "0014"
 down_revision = "0013"
 branch_labels = None
 depends_on = None
