@@ -9,7 +9,6 @@ A runner that lost its attempt (ended here) is fenced: its session no longer fin
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -114,13 +113,32 @@ def begin(tx: Tx, attempt_id: str, now: datetime) -> bool:
     return changed(tx, table.update().where(is_claimed).values(state="running", started_at=now))
 
 
-def end(tx: Tx, run_id: UUID, now: datetime, **how: Any) -> bool:
-    """No attempt of the run is alive any more; who comes later is fenced.
+_END = (
+    table.update()
+    .where(table.c.run_id == sa.bindparam("of_run"), _is_live)
+    .values(
+        state="ended",
+        ended_at=sa.bindparam("at", type_=Moment),
+        **{
+            name: sa.bindparam(f"its_{name}", type_=table.c[name].type)
+            for name in ("end_cause", "end_detail", "exit_code")
+        },
+    )
+)
 
-    `how`: end_cause, end_detail, exit_code.
-    """
-    is_alive = sa.and_(table.c.run_id == run_id, _is_live)
-    return changed(tx, table.update().where(is_alive).values(state="ended", ended_at=now, **how))
+
+def end(
+    tx: Tx,
+    run_id: UUID,
+    now: datetime,
+    *,
+    end_cause: str | None = None,
+    end_detail: str | None = None,
+    exit_code: int | None = None,
+) -> bool:
+    """No attempt of the run is alive any more; who comes later is fenced."""
+    how = {"its_end_cause": end_cause, "its_end_detail": end_detail, "its_exit_code": exit_code}
+    return tx.execute(_END, {"of_run": run_id, "at": now, **how}).rowcount > 0
 
 
 def count(tx: Tx, run_id: UUID) -> int:

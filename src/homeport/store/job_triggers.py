@@ -72,21 +72,30 @@ def next_at_by_job(tx: Tx, job_ids: Collection[UUID]) -> dict[UUID, datetime]:
     return {row[0]: row[1] for row in tx.execute(query)}
 
 
+_FIRED_BY = (
+    sa.select(jobs.table.c.id)
+    .join(table, table.c.job_id == jobs.table.c.id)
+    .where(table.c.workspace_id == sa.bindparam("its_workspace"), table.c.trigger == sa.bindparam("fired"))
+    .order_by(jobs.table.c.created_at, jobs.table.c.job_ref)
+)
+
+
 def jobs_fired_by(tx: Tx, workspace_id: UUID, trigger: str) -> list[UUID]:
     """Live jobs that have exactly this trigger, in the order they came."""
-    query = (
-        sa.select(jobs.table.c.id)
-        .join(table, table.c.job_id == jobs.table.c.id)
-        .where(table.c.workspace_id == workspace_id, table.c.trigger == trigger)
-        .order_by(jobs.table.c.created_at, jobs.table.c.job_ref)
-    )
-    return list(tx.execute(query).scalars())
+    return list(tx.execute(_FIRED_BY, {"its_workspace": workspace_id, "fired": trigger}).scalars())
+
+
+_DUE = (
+    sa.select(*_timed_columns)
+    .where(table.c.next_at <= sa.bindparam("now", type_=Moment))
+    .order_by(table.c.next_at)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
 
 
 def due(tx: Tx, now: datetime, limit: int) -> list[TimedTrigger]:
     """Timed triggers whose moment has come, the longest overdue first."""
-    query = sa.select(*_timed_columns).where(table.c.next_at <= now).order_by(table.c.next_at).limit(limit)
-    return all_of(tx, TimedTrigger, query)
+    return all_of(tx, TimedTrigger, _DUE, now=now, most=limit)
 
 
 def coming(
@@ -99,10 +108,12 @@ def coming(
     return all_of(tx, TimedTrigger, query.order_by(table.c.next_at, table.c.job_id, table.c.trigger).limit(limit))
 
 
+_EARLIEST = sa.select(table.c.next_at).where(table.c.next_at.is_not(None)).order_by(table.c.next_at).limit(1)
+
+
 def earliest(tx: Tx) -> datetime | None:
     """When the next timed trigger of all fires, for a scheduler to sleep until."""
-    query = sa.select(table.c.next_at).where(table.c.next_at.is_not(None)).order_by(table.c.next_at).limit(1)
-    return tx.execute(query).scalar_one_or_none()
+    return tx.execute(_EARLIEST).scalar_one_or_none()
 
 
 _ADVANCE = (

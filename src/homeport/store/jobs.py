@@ -189,35 +189,41 @@ def published(tx: Tx, secret: UUID) -> CurrentJob | None:
     return None if row is None else _as_current(row)
 
 
+_among_ids = table.c.id.in_(sa.bindparam("ids", expanding=True))
+_some = sa.select(table.c.id).where(_among_ids).order_by(table.c.created_at, table.c.job_ref)
+_LOCK = _some.with_for_update(key_share=True)
+_LOCK_FREE = _some.with_for_update(key_share=True, skip_locked=True)
+_GATED = (
+    sa.select(table.c.workspace_id, versions.c.definition["freshness"])
+    .join(versions, versions.c.id == table.c.current_version_id)
+    .where(_among_ids)
+)
+
+
 def lock(tx: Tx, job_id: UUID) -> CurrentJob:
-    """The job as it is, held until the transaction ends: starts of one job are decided one by one.
+    """The job as it is, held until the transaction ends: starts of one job are decided one by one."""
+    return lock_all(tx, [job_id])[job_id]
+
+
+def lock_all(tx: Tx, job_ids: Collection[UUID]) -> dict[UUID, CurrentJob]:
+    """As `lock`, for several: in one order for all, so that nobody waits in a circle.
 
     Locked first and read after: in one statement, PostgreSQL would look for the version that a deploy made while
     we waited among those that were there before, and find nothing.
     """
-    tx.execute(sa.select(table.c.id).where(table.c.id == job_id).with_for_update(key_share=True))
-    return _as_current(tx.execute(_current.where(table.c.id == job_id)).one())
-
-
-def lock_all(tx: Tx, job_ids: Collection[UUID]) -> dict[UUID, CurrentJob]:
-    """As `lock`, for several: in one order for all, so that nobody waits in a circle."""
-    query = sa.select(table.c.id).where(table.c.id.in_(job_ids)).order_by(table.c.created_at, table.c.job_ref)
-    tx.execute(query.with_for_update(key_share=True))
+    tx.execute(_LOCK, {"ids": list(job_ids)})
     return {found.job.id: found for found in by_ids(tx, job_ids)}
 
 
 def lock_free(tx: Tx, job_ids: Collection[UUID]) -> dict[UUID, CurrentJob]:
     """As `lock_all`, for those of these jobs that nobody holds. Waits for none."""
-    query = sa.select(table.c.id).where(table.c.id.in_(job_ids)).order_by(table.c.id)
-    free = list(tx.execute(query.with_for_update(key_share=True, skip_locked=True)).scalars())
+    free = list(tx.execute(_LOCK_FREE, {"ids": list(job_ids)}).scalars())
     return {found.job.id: found for found in by_ids(tx, free)}
 
 
 def gated_workspaces(tx: Tx, job_ids: Collection[UUID]) -> set[UUID]:
     """The workspaces of those of these jobs that must be fresh to others."""
-    freshness = versions.c.definition["freshness"]
-    query = sa.select(table.c.workspace_id, freshness).join(versions, versions.c.id == table.c.current_version_id)
-    return {row[0] for row in tx.execute(query.where(table.c.id.in_(job_ids))) if row[1]}
+    return {row[0] for row in tx.execute(_GATED, {"ids": list(job_ids)}) if row[1]}
 
 
 def all_current(tx: Tx, workspace_id: UUID) -> list[CurrentJob]:
@@ -226,9 +232,11 @@ def all_current(tx: Tx, workspace_id: UUID) -> list[CurrentJob]:
     return [_as_current(row) for row in tx.execute(query)]
 
 
+_VERSION = sa.select(*_version_columns).where(versions.c.id == sa.bindparam("wanted"))
+
+
 def version(tx: Tx, version_id: UUID) -> JobVersion:
-    row = tx.execute(sa.select(*_version_columns).where(versions.c.id == version_id)).one()
-    return as_record(JobVersion, row)
+    return as_record(JobVersion, tx.execute(_VERSION, {"wanted": version_id}).one())
 
 
 def versions_by_id(tx: Tx, ids: set[UUID]) -> dict[UUID, JobVersion]:
@@ -236,10 +244,12 @@ def versions_by_id(tx: Tx, ids: set[UUID]) -> dict[UUID, JobVersion]:
     return {found.id: found for found in all_of(tx, JobVersion, query)}
 
 
+_BY_IDS = _current.where(_among_ids).order_by(table.c.created_at, table.c.job_ref)
+
+
 def by_ids(tx: Tx, ids: Collection[UUID]) -> list[CurrentJob]:
     """These jobs, in the order they came."""
-    query = _current.where(table.c.id.in_(ids)).order_by(table.c.created_at, table.c.job_ref)
-    return [_as_current(row) for row in tx.execute(query)]
+    return [_as_current(row) for row in tx.execute(_BY_IDS, {"ids": list(ids)})]
 
 
 def by_refs(tx: Tx, workspace_id: UUID, refs: Collection[str]) -> dict[str, CurrentJob]:
@@ -290,14 +300,21 @@ def note_runs(tx: Tx, numbers: Sequence[tuple[UUID, int, datetime]]) -> bool:
     return changed_each(tx, _NOTE_RUN, rows)
 
 
+_until = sa.bindparam("until", type_=Moment)
+_COMPLETE = (
+    table.update().where(table.c.id == sa.bindparam("of_job")).values(has_completed=True, refresh_pending=False)
+)
+_COMPLETE_UNTIL = _COMPLETE.values(
+    completed_until=sa.case((table.c.completed_until >= _until, table.c.completed_until), else_=_until)
+)
+
+
 def complete(tx: Tx, job_id: UUID, until: datetime | None) -> None:
     """A run completed; `until` is where the next window starts, unless it lies further already."""
-    values: dict[str, Any] = {"has_completed": True, "refresh_pending": False}
-    if until is not None:
-        lies_further = table.c.completed_until >= until
-        moved = sa.literal(until, Moment)
-        values["completed_until"] = sa.case((lies_further, table.c.completed_until), else_=moved)
-    tx.execute(table.update().where(table.c.id == job_id).values(values))
+    if until is None:
+        tx.execute(_COMPLETE, {"of_job": job_id})
+    else:
+        tx.execute(_COMPLETE_UNTIL, {"of_job": job_id, "until": until})
 
 
 def forget_completed(tx: Tx, job_ids: Collection[UUID]) -> None:

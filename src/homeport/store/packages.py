@@ -196,24 +196,6 @@ def latest(tx: Tx, workspace_id: UUID, kind: str) -> Package | None:
     return one_or_none(tx, Package, query)
 
 
-def pins(tx: Tx, workspace_ids: Collection[UUID]) -> dict[UUID, Pins]:
-    """What runs of these workspaces use that are made now."""
-    configuration = table.alias("configuration")
-    query = (
-        sa.select(
-            workspaces.table.c.id,
-            _newest("deployments").label("code_id"),
-            configuration.c.id.label("configuration_id"),
-            configuration.c.profiles,
-            configuration.c.job_settings,
-        )
-        .select_from(workspaces.table)
-        .outerjoin(configuration, configuration.c.id == _newest("configurations"))
-        .where(workspaces.table.c.id.in_(workspace_ids))
-    )
-    return {row[0]: Pins(row[1], row[2], row[3] or [], row[4]) for row in tx.execute(query)}
-
-
 def _newest(kind: str) -> sa.ScalarSelect[UUID]:
     """The id of a workspace's active version."""
     version = table.alias()
@@ -225,6 +207,27 @@ def _newest(kind: str) -> sa.ScalarSelect[UUID]:
         .correlate(workspaces.table)
         .scalar_subquery()
     )
+
+
+_configuration = table.alias("configuration")
+_PINS = (
+    sa.select(
+        workspaces.table.c.id,
+        _newest("deployments").label("code_id"),
+        _configuration.c.id.label("configuration_id"),
+        _configuration.c.profiles,
+        _configuration.c.job_settings,
+    )
+    .select_from(workspaces.table)
+    .outerjoin(_configuration, _configuration.c.id == _newest("configurations"))
+    .where(workspaces.table.c.id.in_(sa.bindparam("ids", expanding=True)))
+)
+
+
+def pins(tx: Tx, workspace_ids: Collection[UUID]) -> dict[UUID, Pins]:
+    """What runs of these workspaces use that are made now."""
+    found = tx.execute(_PINS, {"ids": list(workspace_ids)})
+    return {row[0]: Pins(row[1], row[2], row[3] or [], row[4]) for row in found}
 
 
 def get(tx: Tx, workspace_id: UUID, kind: str, package_id: UUID) -> Package | None:

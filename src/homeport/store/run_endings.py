@@ -153,8 +153,10 @@ def _start_follow_ups(
     event = event_of(job_ref, RunStatus(run.status), version.job_type)
     if event is None:
         return [], {}
-    fired = jobs.by_ids(tx, job_triggers.jobs_fired_by(tx, run.workspace_id, event))
-    by_ref = {current.job.job_ref: current for current in fired}
+    held = jobs.lock_all(tx, job_triggers.jobs_fired_by(tx, run.workspace_id, event))
+    if not held:
+        return [], {}
+    by_ref = {current.job.job_ref: current for current in held.values()}
     decision = follow_ups(
         job_ref,
         RunStatus(run.status),
@@ -167,15 +169,19 @@ def _start_follow_ups(
     wanted = {follow_up.job_ref for follow_up in decision.starts}
     if decision.stopped_because is not None:
         wanted = by_ref.keys() - {job_ref}
+    repeats = runs.count_repeats(tx, run, held, now - STARTS_WINDOW, exact_from=per_minute)
+    starts = run_starts.Starts(tx, held)
     for ref, current in by_ref.items():
         if ref not in wanted:
             continue
-        stop = decision.stopped_because or _storm(tx, run, current, now, per_minute)
-        outcome = (
-            run_starts.start(tx, run_starts.Asked(current.job.id, event, now, previous=run))
-            if stop is None
-            else Declined(declined_starts.STORM, [stop])
-        )
+        # a chain of runs that goes in a circle is stopped
+        stop = decision.stopped_because or too_many_starts(ref, repeats[current.job.id], per_minute)
+        if stop is None:
+            decided = starts.decide(run_starts.Asked(current.job.id, event, now, previous=run))
+            starts.take(decided)
+            outcome = decided.outcome
+        else:
+            outcome = Declined(declined_starts.STORM, [stop])
         if isinstance(outcome, runs.Run):
             started.append(outcome)
         elif isinstance(outcome, Declined):
@@ -183,13 +189,8 @@ def _start_follow_ups(
             declined_starts.record(
                 tx, run.workspace_id, current.job.id, event, outcome.status, outcome.reasons, now, run.id
             )
+    starts.write()
     return started, not_started
-
-
-def _storm(tx: Tx, run: runs.Run, follower: jobs.CurrentJob, now: datetime, per_minute: int) -> str | None:
-    """Why a chain of runs that goes in a circle does not start this job once more just now."""
-    count = runs.count_repeats(tx, run, follower.job.id, now - STARTS_WINDOW, exact_from=per_minute)
-    return too_many_starts(follower.job.job_ref, count, per_minute)
 
 
 def announce(bells_: bells.Bells, ended: Ended) -> None:

@@ -7,6 +7,7 @@ where the lifecycle says it may be. Losing that race is an ordinary answer: fals
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,6 @@ from homeport.store.schema import (
     Moment,
     Tx,
     all_of,
-    changed,
     columns_of,
     metadata,
     one_or_none,
@@ -162,18 +162,23 @@ def insert(tx: Tx, new: Sequence[Run]) -> None:
 
 def apply(tx: Tx, run_id: UUID, transition: Transition, now: datetime, **columns: Any) -> bool:
     """One named step of the lifecycle, if the run is still where the step may start."""
-    values: dict[str, Any] = {"status": str(transition.target), "updated_at": now, **columns}
+    values = {f"new_{name}": value for name, value in columns.items()}
+    done = tx.execute(_step(transition, tuple(columns)), {"of_run": run_id, "at": now, **values})
+    return done.rowcount > 0
+
+
+@lru_cache
+def _step(transition: Transition, further: tuple[str, ...]) -> sa.Update:
+    """A step that writes these further columns, too."""
+    now = sa.bindparam("at", type_=Moment)
+    values: dict[str, Any] = {"status": str(transition.target), "updated_at": now}
+    values |= {name: sa.bindparam(f"new_{name}", type_=table.c[name].type) for name in further}
     if transition.cause is not None:
         values["end_cause"] = str(transition.cause)
         values["finished_at"] = now
-        began = sa.func.coalesce(table.c.started_at, sa.bindparam("ended_at", now, Moment))
-        values["duration_ms"] = sa.func.millis_between(began, sa.bindparam("ended_at", now, Moment))
-    return changed(
-        tx,
-        table.update()
-        .where(table.c.id == run_id, table.c.status.in_([str(s) for s in transition.sources]))
-        .values(**values),
-    )
+        values["duration_ms"] = sa.func.millis_between(sa.func.coalesce(table.c.started_at, now), now)
+    is_where_it_may_start = table.c.status.in_([str(status) for status in transition.sources])
+    return table.update().where(table.c.id == sa.bindparam("of_run"), is_where_it_may_start).values(**values)
 
 
 def set_started(tx: Tx, run_id: UUID, now: datetime) -> None:
@@ -181,11 +186,14 @@ def set_started(tx: Tx, run_id: UUID, now: datetime) -> None:
     tx.execute(table.update().where(table.c.id == run_id, table.c.started_at.is_(None)).values(started_at=now))
 
 
+_GET = sa.select(*_columns).where(table.c.id == sa.bindparam("wanted"))
+
+
 def get(tx: Tx, run_id: UUID, workspace_id: UUID | None = None) -> Run | None:
-    query = sa.select(*_columns).where(table.c.id == run_id)
+    query = _GET
     if workspace_id is not None:
         query = query.where(table.c.workspace_id == workspace_id)
-    return one_or_none(tx, Run, query)
+    return one_or_none(tx, Run, query, wanted=run_id)
 
 
 def lock(tx: Tx, run_id: UUID) -> Run:
@@ -214,10 +222,19 @@ def active_of(tx: Tx, job_id: UUID) -> list[Run]:
     return active_of_each(tx, [job_id])
 
 
+_ACTIVE = (
+    sa.select(*_columns)
+    .where(
+        table.c.job_id.in_(sa.bindparam("job_ids", expanding=True)),
+        table.c.status.in_([str(status) for status in ACTIVE]),
+    )
+    .order_by(table.c.created_at)
+)
+
+
 def active_of_each(tx: Tx, job_ids: Collection[UUID]) -> list[Run]:
     """As `active_of`, of any of these jobs."""
-    query = sa.select(*_columns).where(table.c.job_id.in_(job_ids), _is_active()).order_by(table.c.created_at)
-    return all_of(tx, Run, query)
+    return all_of(tx, Run, _ACTIVE, job_ids=list(job_ids))
 
 
 def lock_places(tx: Tx) -> None:
@@ -310,18 +327,32 @@ def started_by(tx: Tx, run_id: UUID) -> list[Run]:
     return all_of(tx, Run, query)
 
 
-def count_repeats(tx: Tx, last: Run, job_id: UUID, since: datetime, *, exact_from: int) -> int:
-    """How often a job was started since a moment by the chain of follow-ups that `last` belongs to, in any branch
-    of it; none if the job is not among the runs that led to `last`: many branches that meet in it are no circle.
+_RECENT_FOLLOW_UPS = sa.select(table.c.job_id, table.c.id).where(
+    table.c.job_id.in_(sa.bindparam("job_ids", expanding=True)),
+    table.c.created_at > sa.bindparam("since", type_=Moment),
+    table.c.previous_run_id.is_not(None),
+)
+
+
+def count_repeats(
+    tx: Tx, last: Run, job_ids: Collection[UUID], since: datetime, *, exact_from: int
+) -> dict[UUID, int]:
+    """How often jobs were started since a moment by the chain of follow-ups that `last` belongs to, in any branch
+    of it; none if a job is not among the runs that led to `last`: many branches that meet in it are no circle.
 
     Below `exact_from` it is an upper bound: telling chains apart costs a walk for each.
     """
-    recent = sa.select(table.c.id).where(
-        table.c.job_id == job_id, table.c.created_at > since, table.c.previous_run_id.is_not(None)
-    )
-    found = list(tx.execute(recent).scalars())
-    if len(found) < exact_from:
-        return len(found)
+    found: dict[UUID, list[UUID]] = {job_id: [] for job_id in job_ids}
+    for job_id, run_id in tx.execute(_RECENT_FOLLOW_UPS, {"job_ids": list(job_ids), "since": since}):
+        found[job_id].append(run_id)
+    return {
+        job_id: len(recent) if len(recent) < exact_from else _count_in_chain(tx, last, job_id, recent)
+        for job_id, recent in found.items()
+    }
+
+
+def _count_in_chain(tx: Tx, last: Run, job_id: UUID, found: Sequence[UUID]) -> int:
+    """How many of these runs of a job belong to the chain of `last`; none if no run before it was of the job."""
     way_here = _ways([last.id])
     if not tx.execute(sa.select(way_here.c.id).where(way_here.c.job_id == job_id).limit(1)).all():
         return 0
@@ -337,7 +368,3 @@ def _ways(run_ids: Sequence[UUID]) -> sa.CTE:
     way = sa.select(table.c.id.label("start"), *columns).where(table.c.id.in_(run_ids)).cte("way", recursive=True)
     before = sa.select(way.c.start, *columns).join(table, table.c.id == way.c.previous_run_id)
     return way.union_all(before)
-
-
-def _is_active() -> sa.ColumnElement[bool]:
-    return table.c.status.in_([str(status) for status in ACTIVE])

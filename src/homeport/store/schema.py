@@ -63,13 +63,17 @@ def as_record(record: type[Record], row: sa.Row[Any]) -> Record:
     return record(**{name: mapping[name] for name in _fields(record)})
 
 
-def one_or_none(tx: Tx, record: type[Record], query: sa.Select[Any]) -> Record | None:
-    row = tx.execute(query).one_or_none()
+# What is asked for every run, or again and again while nothing happens, is a constant with `bindparam`s, made
+# once: putting a query together costs ten times as much as asking it.
+
+
+def one_or_none(tx: Tx, record: type[Record], query: sa.Select[Any], **values: Any) -> Record | None:
+    row = tx.execute(query, values).one_or_none()
     return None if row is None else as_record(record, row)
 
 
-def all_of(tx: Tx, record: type[Record], query: sa.Select[Any]) -> list[Record]:
-    return [record(*row) for row in tx.execute(query).columns(*_fields(record))]
+def all_of(tx: Tx, record: type[Record], query: sa.Select[Any], **values: Any) -> list[Record]:
+    return [record(*row) for row in tx.execute(query, values).columns(*_fields(record))]
 
 
 def changed(tx: Tx, statement: sa.Update | sa.Delete) -> bool:

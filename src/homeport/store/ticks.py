@@ -163,32 +163,41 @@ def decide_open(tx: Tx, *further: Tick) -> bool:
     return changed_each(tx, _DECIDE_OPEN, rows)
 
 
+_fires = job_triggers.table
+
+
+def _of_last(name: str) -> sa.ColumnElement[Any]:
+    """A column of the last row of a timed trigger that begins not after `until`."""
+    is_its = (table.c.job_id == _fires.c.job_id, table.c.trigger == _fires.c.trigger)
+    is_before = table.c.moment <= sa.bindparam("until", type_=Moment)
+    query = sa.select(table.c[name]).where(*is_its, is_before).order_by(table.c.moment.desc()).limit(1)
+    return query.correlate(_fires).scalar_subquery().label(name)
+
+
+_STANDINGS = sa.select(
+    _fires.c.job_id, _fires.c.trigger, _fires.c.next_at, _of_last("moment"), _of_last("last_moment")
+).where(_fires.c.job_id.in_(sa.bindparam("job_ids", expanding=True)), _fires.c.next_at.is_not(None))
+
+
 def standings(tx: Tx, job_ids: Collection[UUID], until: datetime) -> dict[tuple[UUID, str], Standing]:
     """How far the timed triggers of these jobs have come that will fire, by job and trigger."""
-    fires = job_triggers.table
+    found = all_of(tx, Standing, _STANDINGS, job_ids=list(job_ids), until=until)
+    return {(standing.job_id, standing.trigger): standing for standing in found}
 
-    def last(name: str) -> sa.ColumnElement[Any]:
-        is_before = (table.c.job_id == fires.c.job_id, table.c.trigger == fires.c.trigger, table.c.moment <= until)
-        query = sa.select(table.c[name]).where(*is_before).order_by(table.c.moment.desc()).limit(1)
-        return query.correlate(fires).scalar_subquery().label(name)
 
-    query = sa.select(fires.c.job_id, fires.c.trigger, fires.c.next_at, last("moment"), last("last_moment")).where(
-        fires.c.job_id.in_(job_ids), fires.c.next_at.is_not(None)
+_OPEN_OF_EACH = (
+    sa.select(*_columns)
+    .join(
+        jobs.table,
+        sa.and_(jobs.table.c.workspace_id == table.c.workspace_id, jobs.table.c.id == table.c.job_id),
     )
-    return {(found.job_id, found.trigger): found for found in all_of(tx, Standing, query)}
+    .where(jobs.table.c.id.in_(sa.bindparam("job_ids", expanding=True)), _is_open)
+)
 
 
 def open_of_each(tx: Tx, job_ids: Collection[UUID]) -> list[Tick]:
     """What waits of any of these jobs."""
-    query = (
-        sa.select(*_columns)
-        .join(
-            jobs.table,
-            sa.and_(jobs.table.c.workspace_id == table.c.workspace_id, jobs.table.c.id == table.c.job_id),
-        )
-        .where(jobs.table.c.id.in_(job_ids), _is_open)
-    )
-    return all_of(tx, Tick, query)
+    return all_of(tx, Tick, _OPEN_OF_EACH, job_ids=list(job_ids))
 
 
 def end_open(tx: Tx, job_id: UUID, outcome: str, reason: str, decided_by: str, now: datetime) -> None:
@@ -208,24 +217,32 @@ def look_again(tx: Tx, workspace_id: UUID, now: datetime, job_id: UUID | None = 
     )
 
 
+_TO_LOOK_AT = (
+    sa.select(*_columns)
+    .where(table.c.look_again_at.is_not(None), _is_open)
+    .order_by(table.c.look_again_at, table.c.moment)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+
+
 def to_look_at(tx: Tx, limit: int) -> list[Tick]:
     """Open rows that were marked with `look_again`, the longest waiting first.
 
     Whenever that was: after a clock was set back it lies ahead, and nobody else would come for them.
     """
-    query = (
-        sa.select(*_columns)
-        .where(table.c.look_again_at.is_not(None), _is_open)
-        .order_by(table.c.look_again_at, table.c.moment)
-        .limit(limit)
-    )
-    return all_of(tx, Tick, query)
+    return all_of(tx, Tick, _TO_LOOK_AT, most=limit)
+
+
+_OPEN_IN = (
+    sa.select(*_columns)
+    .where(table.c.workspace_id == sa.bindparam("its_workspace"), _is_open)
+    .order_by(table.c.moment, table.c.job_id, table.c.trigger)
+)
 
 
 def open_in(tx: Tx, workspace_id: UUID) -> list[Tick]:
     """What waits in a workspace: at most one row for each timed trigger."""
-    query = sa.select(*_columns).where(table.c.workspace_id == workspace_id, _is_open)
-    return all_of(tx, Tick, query.order_by(table.c.moment, table.c.job_id, table.c.trigger))
+    return all_of(tx, Tick, _OPEN_IN, its_workspace=workspace_id)
 
 
 def open_of(tx: Tx, workspace_id: UUID, job_id: UUID, trigger: str) -> Tick | None:

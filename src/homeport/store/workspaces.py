@@ -115,10 +115,14 @@ def get(tx: Tx, workspace_id: UUID) -> Workspace | None:
     return one_or_none(tx, Workspace, sa.select(*_columns).where(table.c.id == workspace_id))
 
 
+_LIVE = sa.select(table.c.id).where(
+    table.c.id.in_(sa.bindparam("ids", expanding=True)), table.c.archived_at.is_(None)
+)
+
+
 def live(tx: Tx, workspace_ids: Collection[UUID]) -> set[UUID]:
     """Those of these that are not archived."""
-    query = sa.select(table.c.id).where(table.c.id.in_(workspace_ids), table.c.archived_at.is_(None))
-    return set(tx.execute(query).scalars())
+    return set(tx.execute(_LIVE, {"ids": list(workspace_ids)}).scalars())
 
 
 def named(tx: Tx, name: str) -> list[Workspace]:
@@ -130,13 +134,16 @@ def named(tx: Tx, name: str) -> list[Workspace]:
     return all_of(tx, Workspace, query)
 
 
+_LOCK = sa.select(table.c.id).where(table.c.id == sa.bindparam("wanted")).with_for_update(key_share=True)
+
+
 def lock(tx: Tx, workspace_id: UUID) -> None:
     """Whoever gives out a version or deploys waits here for others (SQLite: for any writer).
 
     The key stays shared: rows that only name the workspace, such as new runs, are inserted meanwhile. Waiting for
     them too, PostgreSQL finds deadlocks between deploys and starts.
     """
-    tx.execute(sa.select(table.c.id).where(table.c.id == workspace_id).with_for_update(key_share=True))
+    tx.execute(_LOCK, {"wanted": workspace_id})
 
 
 def change(tx: Tx, workspace_id: UUID, now: datetime, **columns: Any) -> None:
