@@ -242,20 +242,49 @@ def lock_places(tx: Tx) -> None:
     dialects.lock(tx, dialects.PLACES_LOCK)
 
 
+_now = sa.bindparam("now", type_=Moment)
+_is_placed = table.c.status.in_([str(status) for status in PLACED])
+_may_go = sa.and_(
+    table.c.status == RunStatus.PENDING, sa.or_(table.c.not_before.is_(None), table.c.not_before <= _now)
+)
+_holder = table.alias("holder")
+_is_held = sa.and_(
+    _holder.c.workspace_id == table.c.workspace_id,
+    _holder.c.profile == table.c.profile,
+    _holder.c.load_lock == table.c.load_lock,
+    # as the index has it word for word, so that it is used
+    _holder.c.load_lock.is_not(None),
+    _holder.c.status.in_([str(status) for status in PLACED]),
+)
+_NEXT_PENDING = (
+    sa.select(*_columns)
+    .where(_may_go, ~sa.exists().where(_is_held))
+    .order_by(table.c.created_at, table.c.number, table.c.id)
+    .limit(1)
+)
+_BLOCKED = (
+    sa.select(
+        table.c.id.label("run_id"),
+        table.c.waits_for,
+        _holder.c.number.label("holder_number"),
+        jobs.table.c.job_ref.label("holder_job_ref"),
+    )
+    .join(_holder, _is_held)
+    .join(jobs.table, jobs.table.c.id == _holder.c.job_id)
+    .where(_may_go)
+    .order_by(table.c.created_at, table.c.number)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_COUNT_PLACED = sa.select(sa.func.count()).select_from(table).where(_is_placed)
+
+
 def next_pending(tx: Tx, now: datetime) -> Run | None:
     """Of the runs that may be given to an engine now, the one that was asked for first.
 
     One whose pipeline is being loaded waits, and those behind it go on; of those that wait for one pipeline, the
     oldest is next. Nobody holds a lock while waiting for another, so nothing can wait in a circle.
     """
-    holder = table.alias("holder")
-    query = (
-        sa.select(*_columns)
-        .where(_may_go(now), ~sa.exists().where(_holds(holder)))
-        .order_by(table.c.created_at, table.c.number, table.c.id)
-        .limit(1)
-    )
-    return one_or_none(tx, Run, query)
+    return one_or_none(tx, Run, _NEXT_PENDING, now=now)
 
 
 @dataclass(frozen=True)
@@ -271,42 +300,12 @@ class Blocked:
 
 def blocked(tx: Tx, now: datetime, limit: int) -> list[Blocked]:
     """Runs that could go but for the load of another, oldest first."""
-    holder = table.alias("holder")
-    query = (
-        sa.select(
-            table.c.id.label("run_id"),
-            table.c.waits_for,
-            holder.c.number.label("holder_number"),
-            jobs.table.c.job_ref.label("holder_job_ref"),
-        )
-        .join(holder, _holds(holder))
-        .join(jobs.table, jobs.table.c.id == holder.c.job_id)
-        .where(_may_go(now))
-        .order_by(table.c.created_at, table.c.number)
-        .limit(limit)
-    )
-    return all_of(tx, Blocked, query)
+    return all_of(tx, Blocked, _BLOCKED, now=now, most=limit)
 
 
 def note_wait(tx: Tx, run_id: UUID, waits_for: str) -> None:
     is_pending = table.c.status == RunStatus.PENDING
     tx.execute(table.update().where(table.c.id == run_id, is_pending).values(waits_for=waits_for))
-
-
-def _may_go(now: datetime) -> sa.ColumnElement[bool]:
-    is_time = sa.or_(table.c.not_before.is_(None), table.c.not_before <= now)
-    return sa.and_(table.c.status == RunStatus.PENDING, is_time)
-
-
-def _holds(holder: sa.FromClause) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        holder.c.workspace_id == table.c.workspace_id,
-        holder.c.profile == table.c.profile,
-        holder.c.load_lock == table.c.load_lock,
-        # as the index has it word for word, so that it is used
-        holder.c.load_lock.is_not(None),
-        holder.c.status.in_([str(status) for status in PLACED]),
-    )
 
 
 def over(tx: Tx, run_ids: Collection[UUID]) -> set[UUID]:
@@ -317,8 +316,7 @@ def over(tx: Tx, run_ids: Collection[UUID]) -> set[UUID]:
 
 def count_placed(tx: Tx) -> int:
     """Runs that a runner has or may have: what takes up room."""
-    placed = table.c.status.in_([str(status) for status in PLACED])
-    return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(placed)).scalar_one())
+    return int(tx.execute(_COUNT_PLACED).scalar_one())
 
 
 def started_by(tx: Tx, run_id: UUID) -> list[Run]:
