@@ -5,6 +5,7 @@ The floors are of the same session: APScheduler calling a function that does not
 croniter. Neither keeps what it decided.
 """
 
+import gc
 import logging
 import os
 import re
@@ -284,6 +285,8 @@ def measure(url: str | None) -> None:
     folder = Path(tempfile.mkdtemp(prefix="homeport-bench-"))
     try:
         at = Installation(folder, url)
+        gc.collect()
+        gc.freeze()  # as `homeport up` does
         measure_due(at)
         taken = follow_ups(at)
         note = f"p99 {percentile(taken, 0.99) * 1000:.1f}"

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from homeport.scheduling.freshness import (
     Upstream,
+    by_upstream,
     direct_downstream,
     parse_freshness,
     stale_reasons,
     transitive_downstream,
 )
 from homeport.scheduling.intervals import natural_interval, parse_declared_interval, run_interval
-from homeport.scheduling.refresh import RefreshPropagation, cascade_targets, resolve_refresh
+from homeport.scheduling.refresh import Cascade, RefreshPropagation, resolve_refresh
 from homeport.scheduling.ticks import next_tick
 from homeport.scheduling.triggers import parse_trigger
 
@@ -124,8 +125,9 @@ def test_who_is_downstream_and_whom_a_refresh_reaches(
         for ref in graph
     }
     assert direct_downstream(root, freshness) == dlt_freshness.get_direct_freshness_downstream(root, jobs)
-    assert transitive_downstream(root, freshness) == dlt_freshness.get_transitive_freshness_downstream(root, jobs)
-    assert cascade_targets(root, freshness, policy) == dlt_freshness.get_refresh_cascade_targets(root, jobs)
+    expected = dlt_freshness.get_transitive_freshness_downstream(root, jobs)
+    assert transitive_downstream(root, by_upstream(freshness)) == expected
+    assert Cascade(freshness, policy).targets(root) == dlt_freshness.get_refresh_cascade_targets(root, jobs)
 
 
 @pytest.mark.parametrize("policy", RefreshPropagation)

@@ -7,6 +7,7 @@ import pytest
 from homeport.errors import BadRequest
 from homeport.scheduling.freshness import (
     Upstream,
+    by_upstream,
     direct_downstream,
     parse_freshness,
     stale_reasons,
@@ -96,14 +97,14 @@ GRAPH = {
 
 def test_downstream_is_who_names_the_job_and_never_the_job_itself() -> None:
     assert direct_downstream("jobs.a", GRAPH) == ["jobs.c", "jobs.b"]
-    assert transitive_downstream("jobs.a", GRAPH) == ["jobs.c", "jobs.b", "jobs.d"]
-    assert transitive_downstream("jobs.e", GRAPH) == []
+    assert transitive_downstream("jobs.a", by_upstream(GRAPH)) == ["jobs.c", "jobs.b", "jobs.d"]
+    assert transitive_downstream("jobs.e", by_upstream(GRAPH)) == []
 
 
 def test_a_severed_job_is_not_passed_through() -> None:
-    assert transitive_downstream("jobs.a", GRAPH, severed={"jobs.c"}) == ["jobs.b"]
+    assert transitive_downstream("jobs.a", by_upstream(GRAPH), severed={"jobs.c"}) == ["jobs.b"]
 
 
 def test_a_circle_ends_where_it_began() -> None:
     circle = {"jobs.a": ["job.is_fresh:jobs.b"], "jobs.b": ["job.is_fresh:jobs.a"]}
-    assert transitive_downstream("jobs.a", circle) == ["jobs.b"]
+    assert transitive_downstream("jobs.a", by_upstream(circle)) == ["jobs.b"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from homeport.scheduling.refresh import RefreshCause, RefreshPropagation, cascade_targets, resolve_refresh
+from homeport.scheduling.refresh import Cascade, RefreshCause, RefreshPropagation, resolve_refresh
 
 ALWAYS, AUTO, BLOCK = RefreshPropagation.ALWAYS, RefreshPropagation.AUTO, RefreshPropagation.BLOCK
 
@@ -46,8 +46,8 @@ FRESHNESS = {
 
 
 def test_a_cascade_goes_around_a_blocking_job_and_not_through_it() -> None:
-    assert cascade_targets("jobs.a", FRESHNESS, {"jobs.d": BLOCK}) == ["jobs.b", "jobs.f", "jobs.c"]
+    assert Cascade(FRESHNESS, {"jobs.d": BLOCK}).targets("jobs.a") == ["jobs.b", "jobs.f", "jobs.c"]
 
 
 def test_the_policy_of_the_root_is_not_asked() -> None:
-    assert cascade_targets("jobs.d", FRESHNESS, {"jobs.d": BLOCK}) == ["jobs.e"]
+    assert Cascade(FRESHNESS, {"jobs.d": BLOCK}).targets("jobs.d") == ["jobs.e"]

@@ -1,5 +1,6 @@
 """`homeport up`: server, scheduler, runners and web pages in one process."""
 
+import gc
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -64,6 +65,10 @@ def up(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = Server(settings)
     server.open()
+    # what a start has made stays; looking through it for garbage again and again takes a quarter of a second each
+    # time, in which every thread stands still
+    gc.collect()
+    gc.freeze()
     try:
         _greet(server)
         with suppress(KeyboardInterrupt):

@@ -23,6 +23,9 @@ class FreshnessKind(StrEnum):
     """The upstream has covered the window of this run. dlt names it and has it switched off; so have we."""
 
 
+_KINDS = frozenset(map(str, FreshnessKind))
+
+
 @dataclass(frozen=True, slots=True)
 class FreshnessConstraint:
     kind: FreshnessKind
@@ -120,12 +123,19 @@ def direct_downstream(job_ref: str, freshness_by_job: Mapping[str, Iterable[str]
     ]
 
 
+def by_upstream(freshness_by_job: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    """The jobs that name each upstream in their freshness, in the mapping's order."""
+    downstream: dict[str, list[str]] = {}
+    for ref, freshness in freshness_by_job.items():
+        for upstream in dict.fromkeys(text.partition(":")[2] for text in freshness if _is_constraint(text)):
+            downstream.setdefault(upstream, []).append(ref)
+    return downstream
+
+
 def transitive_downstream(
-    job_ref: str,
-    freshness_by_job: Mapping[str, Iterable[str]],
-    severed: frozenset[str] | set[str] = frozenset(),
+    job_ref: str, downstream: Mapping[str, Iterable[str]], severed: frozenset[str] | set[str] = frozenset()
 ) -> list[str]:
-    """All jobs that `job_ref` reaches along freshness edges, nearest first; never `job_ref` itself.
+    """All jobs that `job_ref` reaches along edges (`by_upstream`), nearest first; never `job_ref` itself.
 
     `severed` jobs are left out and not passed through, though what is behind them may be reached another way.
     """
@@ -133,9 +143,13 @@ def transitive_downstream(
     reached: list[str] = []
     waiting = deque([job_ref])
     while waiting:
-        for ref in direct_downstream(waiting.popleft(), freshness_by_job):
+        for ref in downstream.get(waiting.popleft(), ()):
             if ref not in seen:
                 seen.add(ref)
                 reached.append(ref)
                 waiting.append(ref)
     return reached
+
+
+def _is_constraint(text: str) -> bool:
+    return text.partition(":")[0] in _KINDS

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from homeport.scheduling.freshness import transitive_downstream
+from homeport.scheduling.freshness import by_upstream, transitive_downstream
 
 
 class RefreshPropagation(StrEnum):
@@ -71,14 +71,20 @@ def resolve_refresh(
     return Refresh(RefreshCause.FIRST_RUN if is_first_run else None)
 
 
-def cascade_targets(
-    job_ref: str,
-    freshness_by_job: Mapping[str, Iterable[str]],
-    propagation_by_job: Mapping[str, RefreshPropagation],
-) -> list[str]:
-    """The other jobs whose progress a refresh of `job_ref` makes void, nearest first.
+class Cascade:
+    """Whose progress refreshes make void, in a workspace in which freshness and policies are these."""
 
-    A `block` job is left out and nothing is reached through it; the policy of `job_ref` itself is not asked.
-    """
-    blocking = {ref for ref, policy in propagation_by_job.items() if policy is RefreshPropagation.BLOCK}
-    return transitive_downstream(job_ref, freshness_by_job, severed=blocking)
+    def __init__(
+        self,
+        freshness_by_job: Mapping[str, Iterable[str]],
+        propagation_by_job: Mapping[str, RefreshPropagation],
+    ) -> None:
+        self._downstream = by_upstream(freshness_by_job)
+        self._blocking = {ref for ref, policy in propagation_by_job.items() if policy is RefreshPropagation.BLOCK}
+
+    def targets(self, job_ref: str) -> list[str]:
+        """The other jobs whose progress a refresh of `job_ref` makes void, nearest first.
+
+        A `block` job is left out and nothing is reached through it; the policy of `job_ref` itself is not asked.
+        """
+        return transitive_downstream(job_ref, self._downstream, severed=self._blocking)

@@ -10,7 +10,7 @@ from functools import cached_property
 from uuid import UUID
 
 from homeport.scheduling.freshness import Upstream, parse_freshness
-from homeport.scheduling.refresh import RefreshPropagation, cascade_targets
+from homeport.scheduling.refresh import Cascade, RefreshPropagation
 from homeport.store import jobs, packages, runs, workspaces
 from homeport.store.schema import Tx
 
@@ -29,6 +29,7 @@ class StartInputs:
         upstreams = {key for current in held.values() for key in _upstream_keys(current)}
         self._jobs |= jobs.by_keys(tx, upstreams - self._jobs.keys())
         self._live = workspaces.live(tx, self._workspace_ids)
+        self._cascades: dict[UUID, Cascade] = {}
         self._active: dict[UUID, list[runs.Run]] = {job_id: [] for job_id in held}
         for run in runs.active_of_each(tx, held):
             self._active[run.job_id].append(run)
@@ -58,14 +59,13 @@ class StartInputs:
     def refreshed_by(self, job_id: UUID) -> list[str]:
         """The jobs whose progress a refresh of this one makes void."""
         workspace_id, job_ref = self._key_of[job_id]
-        if workspace_id not in self._dependencies:
-            self._dependencies[workspace_id] = jobs.dependencies(self._tx, workspace_id)
-        live = self._dependencies[workspace_id]
-        return cascade_targets(
-            job_ref,
-            {found.job_ref: found.freshness or () for found in live},
-            {found.job_ref: RefreshPropagation(found.refresh_propagation or "auto") for found in live},
-        )
+        if workspace_id not in self._cascades:
+            live = jobs.dependencies(self._tx, workspace_id)
+            self._cascades[workspace_id] = Cascade(
+                {found.job_ref: found.freshness or () for found in live},
+                {found.job_ref: RefreshPropagation(found.refresh_propagation or "auto") for found in live},
+            )
+        return self._cascades[workspace_id].targets(job_ref)
 
     def note_run(self, run: runs.Run) -> None:
         """A run that was decided takes a slot of its job."""
@@ -86,10 +86,6 @@ class StartInputs:
     @cached_property
     def _pins(self) -> dict[UUID, packages.Pins]:
         return packages.pins(self._tx, self._workspace_ids)
-
-    @cached_property
-    def _dependencies(self) -> dict[UUID, list[jobs.Dependencies]]:
-        return {}
 
 
 def _key(current: jobs.CurrentJob) -> _Key:
