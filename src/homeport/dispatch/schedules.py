@@ -65,8 +65,9 @@ class FireSchedules:
         for job_id, reason in batch.failed:
             self._report(reason, job=str(job_id))
         some_were = len(batch.failed) + len(batch.held_back) < len(moments)
-        # somebody is at work on these: waiting for one while others are held could be a circle
-        return self._decide_alone(batch.held_back, now) or some_were
+        # somebody is at work on these: waiting for one while others are held could be a circle. When the first is
+        # free again, it was often another scheduler that held them all: the next look tells what is left.
+        return self._decide_alone(batch.held_back[:1], now) or some_were
 
     def _decide_alone(self, moments: Sequence[Undecided], now: datetime) -> bool:
         """Decide each in a transaction of its own; false when none could be."""
