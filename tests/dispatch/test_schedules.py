@@ -62,6 +62,11 @@ def test_the_scheduler_sleeps_until_the_next_moment_or_a_while(world: World) -> 
     assert world.schedules.work(NOW + timedelta(seconds=58)) == 2
 
 
+def test_moments_that_follow_each_other_closely_share_a_look(world: World) -> None:
+    world.deploy_jobs(("a", "every:1m"))
+    assert world.schedules.work(NOW + timedelta(seconds=59, milliseconds=990)) == 0.1
+
+
 @on_both
 def test_missed_moments_make_one_run_whose_window_reaches_back(world: World) -> None:
     world.deploy_jobs(("a", "schedule:0 * * * *"))

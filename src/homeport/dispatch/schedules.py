@@ -26,6 +26,8 @@ _LONGEST_SLEEP_SECONDS = 5.0
 _TOGETHER = 200
 """Moments of one look, and of one transaction; the others come in the next. A transaction costs as much as several
 decisions, but other writers of SQLite wait for it: this many are decided in a tenth of a second."""
+_APART_SECONDS = 0.1
+"""Between looks: moments that come within this share a transaction, and the disk rests meanwhile."""
 _AFTER_FAILURE_SECONDS = 1.0
 
 
@@ -48,7 +50,7 @@ class FireSchedules:
             return AT_ONCE if any(were_decided) else _AFTER_FAILURE_SECONDS
         if earliest is None:
             return _LONGEST_SLEEP_SECONDS
-        return min((earliest - now).total_seconds(), _LONGEST_SLEEP_SECONDS)
+        return min(max((earliest - now).total_seconds(), _APART_SECONDS), _LONGEST_SLEEP_SECONDS)
 
     def _decide(self, moments: Sequence[Undecided], now: datetime) -> bool:
         """Decide these moments; false when none could be. They are tried again, and do not stop the others."""
