@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-PARTS = ("runs", "lists", "schedules")
+PARTS = ("runs", "logs", "lists", "schedules")
 
 
 def main() -> None:

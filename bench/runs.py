@@ -75,10 +75,9 @@ def measure(take: Callable[[], float]) -> list[float]:
     return sorted(take() for _ in range(TRIES))
 
 
-def floor(at: Platform, function: str) -> tuple[float, float]:
-    """The plain launcher in the run's own environment: seconds to its first line, and to its end."""
+def floor_command(at: Platform, function: str, root: Path) -> tuple[list[str], dict[str, str]]:
+    """The plain launcher in the run's own environment, on a copy of the workspace in `root`."""
     python = next((at.data / "node" / "environments").glob("*/bin/python"))
-    root = Path(tempfile.mkdtemp(prefix="homeport-floor-"))
     shutil.copytree(HERE / "workspace", root, dirs_exist_ok=True)
     point = {"module": "bench_jobs", "function": function, "job_type": "batch"}
     point["job_ref"] = f"jobs.bench_jobs.{function}"
@@ -86,6 +85,13 @@ def floor(at: Platform, function: str) -> tuple[float, float]:
     command += ["--trigger", "manual:", "--entry-point", json.dumps(point)]
     environment = {"PATH": os.environ["PATH"], "HOME": str(root), "WORKSPACE__PROFILE": "prod"}
     environment["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    return command, environment
+
+
+def floor(at: Platform, function: str) -> tuple[float, float]:
+    """The plain launcher in the run's own environment: seconds to its first line, and to its end."""
+    root = Path(tempfile.mkdtemp(prefix="homeport-floor-"))
+    command, environment = floor_command(at, function, root)
     began = time.time()
     process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, env=environment)
     assert process.stdout is not None

@@ -19,6 +19,13 @@ def load_few():
     pipeline.run([{"id": number} for number in range(100)], table_name="numbers")
 
 
+@run.job()
+def print_fast():
+    """As fast as it can."""
+    for number in range(500_000):
+        print(f"line {number} of a run that prints as fast as it can")
+
+
 @run.job(execute={"concurrency": None})
 def many():
     print("one of many")

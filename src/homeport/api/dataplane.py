@@ -10,12 +10,13 @@ from starlette.concurrency import run_in_threadpool
 
 from homeport import bells
 from homeport.api.asking import ByDataplaneToken
-from homeport.contract.log_lines import LogLine
 from homeport.contract.packages import ManifestFilesResponse
 from homeport.errors import HomeportError, NotFound
+from homeport.logs import reading
 from homeport.operations import looking, versions
 from homeport.operations.platform import Platform
 
+_EVENT = "event: log\ndata: %s\n\n"
 _KEEP_ALIVE_SECONDS = 15.0
 """Over 1 s on purpose: a replay that does not follow ends at a second of silence (wire contract §8.4)."""
 _LOOK_AGAIN_SECONDS = 1.0
@@ -42,9 +43,16 @@ async def stored_log(asking: ByDataplaneToken, workspace_id: UUID, run_id: UUID)
 async def _stored_lines(platform: Platform, run_id: UUID) -> AsyncIterator[str]:
     next_line, is_last = 0, False
     while not is_last:
-        piece = await run_in_threadpool(looking.read_log, platform, run_id, next_line)
+        piece, text = await run_in_threadpool(_read, platform, run_id, next_line, "%s\n")
         next_line, is_last = piece.next_line, piece.is_last
-        yield "".join(line.model_dump_json() + "\n" for line in piece.lines)
+        yield text
+
+
+def _read(platform: Platform, run_id: UUID, from_line: int, form: str) -> tuple[reading.Piece, str]:
+    """Some lines, and what is sent of them: made here, in a thread, for they may be many."""
+    piece = looking.read_log(platform, run_id, from_line)
+    before, _, after = form.partition("%s")
+    return piece, "".join([f"{before}{line}{after}" for line in piece.as_json()])
 
 
 async def log_stream(asking: ByDataplaneToken, workspace_id: UUID, run_id: UUID) -> StreamingResponse:
@@ -65,15 +73,15 @@ async def _events(platform: Platform, run_id: UUID) -> AsyncIterator[str]:
     with platform.bells.heard(bells.log_of(run_id)) as bell:
         while True:
             try:
-                piece = await run_in_threadpool(looking.read_log, platform, run_id, next_line)
+                piece, text = await run_in_threadpool(_read, platform, run_id, next_line, _EVENT)
             except HomeportError as error:
                 yield _failure(error.message)
                 return
             if piece.is_last:
                 return
             next_line = piece.next_line
-            if piece.lines:
-                yield "".join(map(_event, piece.lines))
+            if text:
+                yield text
                 quiet_since = loop.time()
                 continue
             if loop.time() - quiet_since > _KEEP_ALIVE_SECONDS:
@@ -85,7 +93,3 @@ async def _events(platform: Platform, run_id: UUID) -> AsyncIterator[str]:
 
 def _failure(message: str) -> str:
     return f"event: error\ndata: {json.dumps({'error': message})}\n\n"
-
-
-def _event(line: LogLine) -> str:
-    return f"event: log\ndata: {line.model_dump_json()}\n\n"

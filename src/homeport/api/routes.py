@@ -22,6 +22,7 @@ from homeport.api import (
     variables,
     webhooks,
 )
+from homeport.api.line_route import LineRoute
 
 ORG = "/api/v1/organizations/{organization_id}"
 WS = "/api/v1/workspaces/{workspace_id}"
@@ -149,6 +150,6 @@ def install(app: FastAPI) -> None:
             methods=[method],
             status_code=status,
             responses=documented.answers_of(method, path),
-            route_class_override=requests.ApiRoute,
+            route_class_override=LineRoute if endpoint is runner.lines else requests.ApiRoute,
         )
     documented.install(app)

@@ -1,9 +1,11 @@
 """Taking in the lines that runners send: numbered, without gap, each kept once."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from homeport.contract.line_blocks import LINES, LineBlock
 from homeport.contract.runner_protocol import WireLine
 from homeport.store import attempts, log_chunks, runs
 from homeport.store.schema import Tx
@@ -17,16 +19,27 @@ def append(tx: Tx, attempt: attempts.Attempt, first: int, lines: Sequence[WireLi
     """
     wanted = attempt.next_line
     fresh = list(lines[wanted - first :]) if first <= wanted else []
-    if not fresh:
+    rows = [[at.isoformat(), *rest] for at, *rest in fresh]
+    return _add(tx, attempt, len(rows), lambda: log_chunks.pack(json.dumps(rows).encode()))
+
+
+def append_block(tx: Tx, attempt: attempts.Attempt, block: LineBlock, packed: bytes) -> int:
+    """The same with lines that were not taken apart, and are packed already."""
+    if block.first == attempt.next_line:
+        return _add(tx, attempt, block.count, lambda: packed)
+    return append(tx, attempt, block.first, LINES.validate_json(block.rows))
+
+
+def _add(tx: Tx, attempt: attempts.Attempt, count: int, pack: Callable[[], bytes]) -> int:
+    wanted = attempt.next_line
+    if not count:
         return wanted
-    after = wanted + len(fresh)
-    if not attempts.advance_lines(tx, attempt.id, wanted, after):
+    if not attempts.advance_lines(tx, attempt.id, wanted, wanted + count):
         # the same runner's earlier request was slow and came in between: it counts, this one is sent again
         latest = attempts.get(tx, attempt.id)
         return wanted if latest is None else latest.next_line
-    rows = [[at.isoformat(), *rest] for at, *rest in fresh]
-    log_chunks.add(tx, attempt.id, wanted, rows)
-    return after
+    log_chunks.add(tx, attempt.id, wanted, count, pack())
+    return wanted + count
 
 
 def add_ending(tx: Tx, run: runs.Run, reason: str | None, next_attempt: str | None, now: datetime) -> None:

@@ -6,7 +6,7 @@ A chunk is compressed JSON, numbered by its first line, so a tail from line n re
 
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,10 +23,14 @@ table = sa.Table(
 )
 
 
-def add(tx: Tx, attempt_id: str, first_line: int, lines: Sequence[Sequence[Any]]) -> None:
-    packed = zlib.compress(json.dumps(lines, ensure_ascii=False, separators=(",", ":")).encode(), 1)
+def pack(rows: bytes) -> bytes:
+    """Lines, as JSON, as they are kept."""
+    return zlib.compress(rows, 1)
+
+
+def add(tx: Tx, attempt_id: str, first_line: int, line_count: int, packed: bytes) -> None:
     tx.execute(
-        table.insert().values(attempt_id=attempt_id, first_line=first_line, line_count=len(lines), lines=packed)
+        table.insert().values(attempt_id=attempt_id, first_line=first_line, line_count=line_count, lines=packed)
     )
 
 
