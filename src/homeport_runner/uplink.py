@@ -82,7 +82,7 @@ class Uplink(threading.Thread):
             self._spool.nudge()
 
     def _post(self, rows: list[bytes]) -> None:
-        body = b'{"first": %d, "lines": [%s]}' % (self._position, b",".join(rows))
+        body = b'{"first": %d, "lines": [%s]}' % (self._position, b",\n".join(rows))
         answer = self._phone.post_bytes("lines", body)
         try:
             wanted = min(int(answer["next"]), self._spool.total)

@@ -1,12 +1,14 @@
 """Lines in the form that our runner writes take a short way in; others the usual one. Both end the same."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from homeport.contract import line_blocks
 from homeport.logs import reading
+from homeport_runner.spool import Spool
 
 from ..builders import definition
 from ..world import Runner, World
@@ -22,7 +24,7 @@ def runner(world: World) -> Runner:
 
 
 def body(*contents: str, first: int = 0, at: Any = AT) -> bytes:
-    rows = ", ".join(json.dumps([at, "stdout", "user", "run", text], ensure_ascii=False) for text in contents)
+    rows = ",\n".join(json.dumps([at, "stdout", "user", "run", text], ensure_ascii=False) for text in contents)
     return f'{{"first": {first}, "lines": [{rows}]}}'.encode()
 
 
@@ -68,6 +70,15 @@ def test_lines_are_kept_once_and_in_order(door: Door, world: World, runner: Runn
         b'{"first": 0, "lines": [], "lines": [["' + AT.encode() + b'", "stdout", "user", "run", "text"]]}',
         b'{"first": -1, "lines": []}',
         body("a", at="yesterday"),
+        body("a", at="2026-02-29T12:00:00.123456Z"),
+        body("a", at="2026-04-31T12:00:00.123456Z"),
+        body("a", at="2026-13-01T12:00:00.123456Z"),
+        body("a", at="2026-01-01T24:00:00.123456Z"),
+        body("a").replace(b'"a"', b'"\n"'),
+        body("a").replace(b'"a"', b'"\\"'),
+        body("a").replace(b'"a"', b'"\\x"'),
+        body("a").replace(b'"a"', b'"a", "b"'),
+        body("x" * 300_001),
         body("a").replace(b"stdout", b"stdwhat"),
         body("a").replace(b'"a"', b'"\xff"'),
         body("a").replace(b'"a"', b'"\\ud800"'),
@@ -77,6 +88,30 @@ def test_lines_are_kept_once_and_in_order(door: Door, world: World, runner: Runn
 )
 def test_what_is_not_quite_right_takes_the_usual_way(content: bytes) -> None:
     assert line_blocks.read(content) is None
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        [""],
+        ["a", "b"],
+        ['"quoted"', "back\\slash", "\\", '\\"'],
+        ['"],\n["', '", "'],
+        ["\t\r\n\b\f\x1b[31m\x01\x1f\x7f"],
+        ["schön \u2028 🥖 \x85"],
+        ["x" * 299_900, "y"],
+        [str(number) for number in range(5000)],
+    ],
+)
+@pytest.mark.parametrize("day", ["01-31", "02-28", "04-30", "12-31"])
+def test_whatever_the_runner_writes_takes_the_short_way(contents: list[str], day: str, tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.take(f"2026-{day}T23:59:59.123456Z", "stderr", "user", "run", contents)
+    rows = spool.read(0, 5000, 1 << 20)
+    block = line_blocks.read(b'{"first": 7, "lines": [%s]}' % b",\n".join(rows))
+    assert block is not None
+    assert (block.first, block.count) == (7, len(contents))
+    assert [row[4] for row in json.loads(block.rows)] == contents
 
 
 def test_half_characters_are_repaired_and_nonsense_is_refused(door: Door, world: World, runner: Runner) -> None:

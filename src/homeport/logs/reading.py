@@ -68,8 +68,10 @@ class Piece:
 
         In ASCII, since some readers take more than a newline for the end of a line.
         """
+        # lines that were read at once have their moment in common
+        moments = {at: _moment(at) for at in {row[0] for row in self.rows}}
         return [
-            f'{{"line_num":{number},"reported_at":"{_moment(at)}","io_stream":"{io_stream}","source":"{source}",'
+            f'{{"line_num":{number},"reported_at":"{moments[at]}","io_stream":"{io_stream}","source":"{source}",'
             f'"stage":"{stage}","content":{encode_basestring_ascii(content)}}}'
             for number, (at, io_stream, source, stage, content) in enumerate(self.rows, self.first_line)
         ]
