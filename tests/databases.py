@@ -32,7 +32,9 @@ class PostgresMissing(Exception):
 class PostgresCluster:
     """One running server. `database()` gives out fresh databases."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeps_commits: bool = False) -> None:
+        """`keeps_commits`: what was committed survives a crash of PostgreSQL."""
+        self._synchronous_commit = "on" if keeps_commits else "off"
         self._bin = _find_binaries()
         self._names = (f"t{number}" for number in count())
         # not pytest's tmp_path: the server runs as another user, and a socket's path must be short
@@ -57,23 +59,37 @@ class PostgresCluster:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self) -> None:
-        data = self._folder / "data"
         self._run(
-            "initdb", "--pgdata", data, "--auth=trust", "--username=homeport", "--encoding=UTF8", "--no-sync"
+            "initdb", "--pgdata", self._data, "--auth=trust", "--username=homeport", "--encoding=UTF8", "--no-sync"
         )
+        self.serve()
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    def crash(self) -> None:
+        """As a power cut would for its processes; `serve` brings it back."""
+        self._admin.close()
+        self._run("pg_ctl", "stop", "--pgdata", self._data, "--mode=immediate")
+        assert self._server.stdin is not None
+        self._server.stdin.close()
+        self._server.wait(timeout=30)
+
+    def serve(self) -> None:
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": self._folder,
             "max_connections": 200,
             "fsync": "off",
             "full_page_writes": "off",
-            "synchronous_commit": "off",
+            "synchronous_commit": self._synchronous_commit,
             "autovacuum": "off",
             # a lock that is held for too long is a fault of ours: better told than waited for
             "deadlock_timeout": "100ms",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        command = ["/bin/sh", "-c", _TETHERED, "sh", self._bin / "postgres", "-D", data, *options]
+        command = ["/bin/sh", "-c", _TETHERED, "sh", self._bin / "postgres", "-D", self._data, *options]
         with (self._folder / "server.log").open("w") as log:
             self._server = subprocess.Popen(
                 command,
