@@ -4,21 +4,16 @@ Lines are in the database while the run is on, and in the object storage soon af
 nobody else's business. Of a log that was removed there is one line, which says so.
 """
 
-import json
-import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
-from json.encoder import encode_basestring_ascii
-from typing import Any
 from uuid import UUID
-
-from pydantic import TypeAdapter
 
 from homeport.contract.log_lines import LogLine
 from homeport.errors import Unavailable
+from homeport.logs import rows
 from homeport.store import attempts, log_chunks, log_objects, runs
 from homeport.store.blobs import Blobs
 from homeport.store.database import Database
@@ -30,20 +25,12 @@ _LINES_AT_ONCE = 5_000
 """Or a few more: what chunks hold is not cut up."""
 
 
-_MOMENT = TypeAdapter(datetime)
-_UTC_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-"""As our runner writes it, and as it is given out."""
-
-Row = list[Any]
-"""What is kept of a line: when, io_stream, source, stage, content."""
-
-
 @dataclass(frozen=True)
 class Piece:
     """Some lines of a log, in order."""
 
     first_line: int
-    rows: Sequence[Row]
+    rows: Sequence[str]
     next_line: int
     """Where to read on."""
     is_last: bool = False
@@ -51,39 +38,11 @@ class Piece:
 
     @cached_property
     def lines(self) -> list[LogLine]:
-        return [
-            LogLine(
-                line_num=number,
-                reported_at=_MOMENT.validate_python(at),
-                io_stream=io_stream,
-                source=source,
-                stage=stage,
-                content=content,
-            )
-            for number, (at, io_stream, source, stage, content) in enumerate(self.rows, self.first_line)
-        ]
+        return [rows.line_of(row, number) for number, row in enumerate(self.rows, self.first_line)]
 
     def as_json(self) -> list[str]:
-        """Every line as `LogLine` writes itself, at a fraction of the cost.
-
-        In ASCII, since some readers take more than a newline for the end of a line.
-        """
-        # lines that were read at once have their moment in common
-        moments = {at: _moment(at) for at in {row[0] for row in self.rows}}
-        return [
-            f'{{"line_num":{number},"reported_at":"{moments[at]}","io_stream":"{io_stream}","source":"{source}",'
-            f'"stage":"{stage}","content":{encode_basestring_ascii(content)}}}'
-            for number, (at, io_stream, source, stage, content) in enumerate(self.rows, self.first_line)
-        ]
-
-
-def _moment(at: Any) -> str:
-    if isinstance(at, str) and _UTC_MOMENT.fullmatch(at):
-        return at
-    moment: datetime = _MOMENT.validate_python(at)
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        """Every line as `LogLine` writes itself."""
+        return [rows.json_of(row, number) for number, row in enumerate(self.rows, self.first_line)]
 
 
 @dataclass(frozen=True)
@@ -128,9 +87,9 @@ def _find(database: Database, run_id: UUID, from_line: int) -> Piece | _Stored:
 
 def _find_in(tx: Tx, attempt: attempts.Attempt, from_line: int, offset: int) -> Piece | _Stored:
     # first the database: its lines are gone from there only when the object is known
-    rows = _rows_from(from_line, log_chunks.read(tx, attempt.id, from_line, _CHUNKS_AT_ONCE))
-    if rows:
-        return Piece(offset + from_line, rows, offset + from_line + len(rows))
+    found = _rows_from(from_line, log_chunks.read(tx, attempt.id, from_line, _CHUNKS_AT_ONCE))
+    if found:
+        return Piece(offset + from_line, found, offset + from_line + len(found))
     kept = log_objects.get(tx, attempt.id)
     end = offset + attempt.next_line
     if kept is None or from_line >= kept.line_count:
@@ -145,26 +104,27 @@ def _find_in(tx: Tx, attempt: attempts.Attempt, from_line: int, offset: int) -> 
 
 def _opened(blobs: Blobs, found: _Stored) -> Piece:
     """One frame of a stored log."""
-    first, start, length = found.kept.frame_of(found.from_line)
+    first, count, start, length = found.kept.frame_of(found.from_line)
     assert found.kept.path is not None
-    rows = json.loads(zlib.decompress(blobs.get_log(found.kept.path, start, length)))
+    kept = zlib.decompress(blobs.get_log(found.kept.path, start, length))
     here = found.offset + found.from_line
-    rows = rows[found.from_line - first :]
-    return Piece(here, rows, here + len(rows))
+    rest = rows.split(kept, count)[found.from_line - first :]
+    return Piece(here, rest, here + len(rest))
 
 
 def _remark(words: str, at: datetime, line: int, next_line: int) -> Piece:
     """One line in the place of all that follow in an attempt."""
-    return Piece(line, [[at.isoformat(), "other", "setup", "run", words]], next_line)
+    kept = rows.join([(at, "other", "setup", "run", words)])
+    return Piece(line, rows.split(kept, 1), next_line)
 
 
-def _rows_from(line: int, chunks: Iterable[tuple[int, list[Row]]]) -> list[Row]:
+def _rows_from(line: int, chunks: Iterable[tuple[int, int, bytes]]) -> list[str]:
     """The rows from a line on, of as many chunks as it takes; none if the line is not among them."""
-    found: list[Row] = []
-    for first, rows in chunks:
+    found: list[str] = []
+    for first, count, kept in chunks:
         if first > line + len(found):
             break
-        found += rows[line + len(found) - first :]
+        found += rows.split(kept, count)[line + len(found) - first :]
         if len(found) >= _LINES_AT_ONCE:
             break
     return found

@@ -15,6 +15,7 @@ from typing import IO
 from uuid import UUID
 
 from homeport.errors import Unavailable
+from homeport.logs import rows
 from homeport.store import attempts, log_chunks, log_objects, runs
 from homeport.store.blobs import Blobs
 from homeport.store.database import Database
@@ -74,7 +75,7 @@ def _write(database: Database, attempt_id: str, file: IO[bytes]) -> tuple[list[l
 
     def end_frame() -> None:
         nonlocal first_line
-        packed = zlib.compress(b"[" + b",".join(waiting) + b"]", _LEVEL)
+        packed = zlib.compress(b"[" + rows.BETWEEN.encode().join(waiting) + b"]", _LEVEL)
         frames.append([first_line, file.tell(), len(packed)])
         file.write(packed)
         waiting.clear()
@@ -83,7 +84,7 @@ def _write(database: Database, attempt_id: str, file: IO[bytes]) -> tuple[list[l
     for first, count, content in _chunks(database, attempt_id):
         if first != next_line:
             raise Unavailable(f"Lines {next_line} to {first} of {attempt_id} are missing from the database.")
-        waiting.append(content[1:-1])  # without the brackets of the list
+        waiting.append(content)
         next_line += count
         if sum(map(len, waiting)) >= FRAME_BYTES:
             end_frame()
@@ -102,7 +103,8 @@ def _chunks(database: Database, attempt_id: str) -> Iterator[tuple[int, int, byt
         if not found:
             return
         for first, count, lines in found:
-            yield first, count, zlib.decompress(lines)
+            # in the form of today, whoever has kept them
+            yield first, count, rows.BETWEEN.join(rows.split(zlib.decompress(lines), count)).encode()
             next_line = first + count
 
 

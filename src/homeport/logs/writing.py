@@ -1,12 +1,12 @@
 """Taking in the lines that runners send: numbered, without gap, each kept once."""
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from homeport.contract.line_blocks import LINES, LineBlock
 from homeport.contract.runner_protocol import WireLine
+from homeport.logs import rows
 from homeport.store import attempts, log_chunks, runs
 from homeport.store.schema import Tx
 
@@ -19,8 +19,7 @@ def append(tx: Tx, attempt: attempts.Attempt, first: int, lines: Sequence[WireLi
     """
     wanted = attempt.next_line
     fresh = list(lines[wanted - first :]) if first <= wanted else []
-    rows = [[at.isoformat(), *rest] for at, *rest in fresh]
-    return _add(tx, attempt, len(rows), lambda: log_chunks.pack(json.dumps(rows).encode()))
+    return _add(tx, attempt, len(fresh), lambda: log_chunks.pack(rows.join(fresh)))
 
 
 def append_block(tx: Tx, attempt: attempts.Attempt, block: LineBlock, packed: bytes) -> int:

@@ -1,13 +1,12 @@
 """The lines of an attempt's log while they come in, one row per batch that its runner sent; until they are moved
 to the object storage (`log_objects.py`).
 
-A chunk is compressed JSON, numbered by its first line, so a tail from line n reads only what it needs.
+A chunk is compressed rows of JSON (`logs/rows.py`), numbered by its first line, so a tail from line n reads
+only what it needs.
 """
 
-import json
 import zlib
 from collections.abc import Iterator
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -56,13 +55,13 @@ def delete(tx: Tx, attempt_id: str) -> None:
     tx.execute(table.delete().where(table.c.attempt_id == attempt_id))
 
 
-def read(tx: Tx, attempt_id: str, from_line: int, max_chunks: int) -> Iterator[tuple[int, list[list[Any]]]]:
-    """Chunks that hold line `from_line` and what follows: (number of the first line, lines)."""
+def read(tx: Tx, attempt_id: str, from_line: int, max_chunks: int) -> Iterator[tuple[int, int, bytes]]:
+    """Chunks that hold line `from_line` and what follows: (number of the first line, count of lines, lines)."""
     query = (
-        sa.select(table.c.first_line, table.c.lines)
+        sa.select(table.c.first_line, table.c.line_count, table.c.lines)
         .where(table.c.attempt_id == attempt_id, table.c.first_line + table.c.line_count > from_line)
         .order_by(table.c.first_line)
         .limit(max_chunks)
     )
-    for first, packed in tx.execute(query):
-        yield first, json.loads(zlib.decompress(packed))
+    for first, count, packed in tx.execute(query):
+        yield first, count, zlib.decompress(packed)

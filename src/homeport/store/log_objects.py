@@ -59,10 +59,14 @@ class LogObject:
     removed_at: datetime | None = None
     removed_because: str | None = None
 
-    def frame_of(self, line: int) -> tuple[int, int, int]:
-        """The frame that holds a line: its first line, offset and length."""
-        first, offset, length = next(frame for frame in reversed(self.frames) if frame[0] <= line)
-        return first, offset, length
+    def frame_of(self, line: int) -> tuple[int, int, int, int]:
+        """The frame that holds a line: its first line, count of lines, offset and length."""
+        end = self.line_count
+        for first, offset, length in reversed(self.frames):
+            if first <= line:
+                return first, end - first, offset, length
+            end = first
+        raise ValueError(f"no frame of {self.attempt_id} holds line {line}")
 
 
 _columns = columns_of(LogObject, table)
