@@ -12,7 +12,7 @@ from homeport import bells
 from homeport.api.asking import ByDataplaneToken
 from homeport.contract.packages import ManifestFilesResponse
 from homeport.errors import HomeportError, NotFound
-from homeport.logs import reading
+from homeport.logs.sharing import Ready
 from homeport.operations import looking, versions
 from homeport.operations.platform import Platform
 
@@ -43,16 +43,21 @@ async def stored_log(asking: ByDataplaneToken, workspace_id: UUID, run_id: UUID)
 async def _stored_lines(platform: Platform, run_id: UUID) -> AsyncIterator[str]:
     next_line, is_last = 0, False
     while not is_last:
-        piece, text = await run_in_threadpool(_read, platform, run_id, next_line, "%s\n")
+        piece = await run_in_threadpool(_read, platform, run_id, next_line, "%s\n")
         next_line, is_last = piece.next_line, piece.is_last
-        yield text
+        yield piece.text
 
 
-def _read(platform: Platform, run_id: UUID, from_line: int, form: str) -> tuple[reading.Piece, str]:
-    """Some lines, and what is sent of them: made here, in a thread, for they may be many."""
-    piece = looking.read_log(platform, run_id, from_line)
-    before, _, after = form.partition("%s")
-    return piece, "".join([f"{before}{line}{after}" for line in piece.as_json()])
+def _read(platform: Platform, run_id: UUID, from_line: int, form: str) -> Ready:
+    """Some lines as they are sent; made in a thread, for they may be many."""
+
+    def make() -> Ready:
+        piece = looking.read_log(platform, run_id, from_line)
+        before, _, after = form.partition("%s")
+        text = "".join([f"{before}{line}{after}" for line in piece.as_json()])
+        return Ready(text, piece.next_line, piece.is_last)
+
+    return platform.pieces.get((run_id, from_line, form), make)
 
 
 async def log_stream(asking: ByDataplaneToken, workspace_id: UUID, run_id: UUID) -> StreamingResponse:
@@ -73,15 +78,15 @@ async def _events(platform: Platform, run_id: UUID) -> AsyncIterator[str]:
     with platform.bells.heard(bells.log_of(run_id)) as bell:
         while True:
             try:
-                piece, text = await run_in_threadpool(_read, platform, run_id, next_line, _EVENT)
+                piece = await run_in_threadpool(_read, platform, run_id, next_line, _EVENT)
             except HomeportError as error:
                 yield _failure(error.message)
                 return
             if piece.is_last:
                 return
             next_line = piece.next_line
-            if text:
-                yield text
+            if piece.text:
+                yield piece.text
                 quiet_since = loop.time()
                 continue
             if loop.time() - quiet_since > _KEEP_ALIVE_SECONDS:

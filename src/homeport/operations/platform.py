@@ -10,6 +10,7 @@ from homeport.bells import Bells
 from homeport.clock import Clock
 from homeport.config import Settings
 from homeport.execution.maskings import Maskings
+from homeport.logs.sharing import SharedPieces
 from homeport.mail import Mailer
 from homeport.store.blobs import Blobs
 from homeport.store.database import Database
@@ -34,3 +35,5 @@ class Platform:
     """None where mail is not set up."""
     maskings: Maskings = field(default_factory=Maskings)
     """What must not be seen of the latest runs."""
+    pieces: SharedPieces = field(default_factory=SharedPieces)
+    """What the latest readers of logs were given."""
