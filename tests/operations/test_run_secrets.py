@@ -40,6 +40,15 @@ def test_a_runner_is_told_what_is_secret(world: World, runner: Runner) -> None:
     assert "hunter2!" not in repr(runner.launch)
 
 
+def test_a_runner_is_told_how_long_its_log_may_get(world: World, runner: Runner) -> None:
+    assert (runner.launch.log_limit_bytes, runner.launch.spool_bytes) == (1024**3, 1024**3)
+    runner.exit(0)
+    generous = world.platform_with(log_limit_bytes=0, log_spool_bytes=65536).settings
+    object.__setattr__(world.platform, "settings", generous)
+    launch = world.claim(world.start("a")).launch
+    assert (launch.log_limit_bytes, launch.spool_bytes) == (None, 65536)
+
+
 def report(world: World, runner: Runner, **more: Any) -> dict[str, Any]:
     document = {"transaction_id": "1", "pipeline_name": "shop", **more}
     beacon.take_in(world.platform, runner.run_id, "trace", json.dumps(document).encode())

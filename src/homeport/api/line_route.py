@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message
 
@@ -13,6 +14,7 @@ from homeport.api.asking import bearer_of, platform_of
 from homeport.api.requests import ApiRoute
 from homeport.contract import line_blocks
 from homeport.contract.runner_protocol import LinesAnswer
+from homeport.errors import BadRequest
 from homeport.operations import run_attempts
 from homeport.operations.platform import Platform
 
@@ -22,7 +24,10 @@ class LineRoute(ApiRoute):
         usual = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            body = await request.body()
+            try:
+                body = await request.body()
+            except ClientDisconnect:
+                raise BadRequest("The request ended before its body did.") from None
             attempt_id = str(request.path_params["attempt_id"])
             if body and len(attempt_id) <= 100 and attempt_id.isascii() and attempt_id.isprintable():
                 platform, session = platform_of(request), bearer_of(request)
