@@ -162,3 +162,45 @@ def test_no_line_is_lost_or_doubled_on_postgresql(
             treat()
         scene.end()
         own_server.stop()
+
+
+PRINTS_AND_STAYS = """
+    import time
+    from pathlib import Path
+
+    from dlt.hub import run
+
+
+    @run.job
+    def count():
+        for number in range(20_000):
+            print(f"number {{number}} of many")
+        Path({sign!r}).touch()
+        time.sleep(600)
+"""
+
+
+def test_what_a_killed_runner_could_not_send_any_more_is_kept(
+    own_server: Homeport, new_workspace: NewWorkspace, tmp_path: Path
+) -> None:
+    """The server is frozen, so nothing is sent while the run prints; then its runner is killed."""
+    sign = tmp_path / "printed"
+    job = dedent(PRINTS_AND_STAYS).format(sign=str(sign))
+    files = {"shop.py": job, "__deployment__.py": "from shop import count\n\n__all__ = ['count']\n"}
+    shop = new_workspace(own_server.start(), files)
+    shop.dlthub("deploy")
+    run_id = str(shop.trigger("manual:*count")["id"])
+    shop.in_status(run_id, "running")
+    os.kill(own_server.process.pid, signal.SIGSTOP)
+    until(sign.exists, what="the run to have printed")
+    [runner] = own_server.runner_pids()
+    spool = next((own_server.data / "node" / "runs").iterdir()) / "spool"
+    last = b"number 19999 of many"
+    until(
+        lambda: any(last in file.read_bytes() for file in spool.iterdir()), what="its runner to have read it all"
+    )
+    os.kill(runner, signal.SIGKILL)
+    os.kill(own_server.process.pid, signal.SIGCONT)
+    assert shop.ended(run_id)["status"] == "failed"
+    contents = [line["content"] for line in shop.lines(run_id) if line["source"] == "user"]
+    assert contents == [f"number {number} of many" for number in range(20_000)]

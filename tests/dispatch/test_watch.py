@@ -90,6 +90,27 @@ def test_a_runner_gone_without_a_word_is_reported_lost_within_a_minute(world: Wo
     assert last_line(world, after).startswith("Homeport: lost")
 
 
+def test_what_a_lost_runner_had_left_to_send_is_kept(world: World, runner: Runner) -> None:
+    runner.say(0, "sent")
+    row = b'["2026-03-02T12:00:00.000000Z", "stdout", "user", "run", "%s"]'
+    world.engine.left[runner.attempt_id] = [row % b"sent", *(row % b"left %d" % n for n in range(1, 5000))]
+    world.engine.vanish(runner.attempt_id)
+    look_for(world, 20)
+    read: list[str] = []
+    while lines := reading.read(world.database, world.platform.blobs, runner.run_id, len(read)).lines:
+        read += [line.content for line in lines]
+    assert read[:-1] == ["sent", *(f"left {n}" for n in range(1, 5000))]
+    assert "lost" in read[-1]
+
+
+@pytest.mark.parametrize("left", [b"nonsense", b"", b'["2026", "stdout", "user", "run", "x"]'])
+def test_nonsense_that_a_lost_runner_left_is_none(world: World, runner: Runner, left: bytes) -> None:
+    world.engine.left[runner.attempt_id] = [left]
+    world.engine.vanish(runner.attempt_id)
+    look_for(world, 20)
+    assert world.run(runner.run_id).end_cause == "lost"
+
+
 def test_the_slot_of_a_lost_run_is_free_and_its_follow_up_starts(world: World, runner: Runner) -> None:
     world.engine.vanish(runner.attempt_id)
     look_for(world, 60)

@@ -5,6 +5,7 @@ every other form and says what is wrong.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -48,12 +49,20 @@ def read(body: bytes) -> LineBlock | None:
     head = _HEAD.match(body)
     if head is None or not body.endswith(b"]}"):
         return None
-    rows = body[head.end() : -1]
+    return _checked(int(head[1]), body[head.end() : -1])
+
+
+def of_rows(first: int, rows: Sequence[bytes]) -> LineBlock | None:
+    """The same of rows that came one by one."""
+    return _checked(first, b"[%s]" % _BETWEEN.join(rows))
+
+
+def _checked(first: int, rows: bytes) -> LineBlock | None:
     if not _ROWS.fullmatch(rows) or not _is_text(rows):
         return None
     count = rows.count(_BETWEEN) + 1 if rows != b"[]" else 0
     is_short = len(rows) <= MAX_LINE_CHARS or max(map(len, rows.split(_BETWEEN))) <= MAX_LINE_CHARS
-    return LineBlock(int(head[1]), count, rows) if count <= MAX_LINES and is_short else None
+    return LineBlock(first, count, rows) if count <= MAX_LINES and is_short else None
 
 
 def _is_text(rows: bytes) -> bool:

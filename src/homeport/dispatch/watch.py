@@ -11,12 +11,13 @@ from uuid import UUID
 
 from homeport.auth import secrets
 from homeport.bells import Bells
+from homeport.contract import line_blocks
 from homeport.execution.engines import Engine, EngineError, Phase, Placement, Seen
 from homeport.logs import writing
 from homeport.scheduling import run_lifecycle as lifecycle
 from homeport.scheduling.follow_ups import MAX_STARTS_PER_MINUTE
 from homeport.scheduling.run_lifecycle import RunStatus
-from homeport.store import attempts, run_endings, runs
+from homeport.store import attempts, log_chunks, run_endings, runs
 from homeport.store.database import Database
 from homeport.store.run_endings import Ending
 from homeport.telemetry import events, faults
@@ -32,6 +33,7 @@ _LAST_REPORT_WITHIN = timedelta(seconds=10)
 """Its runner is gone, but the exit report may still be on its way."""
 _LEASE_MARGIN = timedelta(seconds=30)
 """For clocks and slow requests: by now a silent runner has stopped its run."""
+_LINES_AT_ONCE = 2_000
 _KILL_MARGIN = timedelta(seconds=15)
 """After the grace of a cancel, the engine is asked to kill."""
 
@@ -135,6 +137,7 @@ class WatchAttempts:
             self._end(attempt, Ending(lifecycle.FAIL_LAUNCH, error.message), now)
 
     def _lose(self, attempt: attempts.Attempt, reason: str, now: datetime) -> None:
+        self._save_lines(attempt.id)
         events.emit(events.RUN_LOST, run=str(attempt.run_id), attempt=attempt.id, reason=reason)
         with self._database.read() as tx:
             run = runs.get(tx, attempt.run_id)
@@ -143,6 +146,21 @@ class WatchAttempts:
             self._end(attempt, Ending(lifecycle.FINISH_CANCEL, f"cancelled; {reason}"), now)
         else:
             self._end(attempt, Ending(lifecycle.LOSE, f"lost: {reason}"), now)
+
+    def _save_lines(self, attempt_id: str) -> None:
+        """Take in what a runner had read of its run's output, but could not send any more."""
+        while True:
+            with self._database.read() as tx:
+                attempt = attempts.get(tx, attempt_id)
+            if attempt is None or attempt.state == "ended":
+                return
+            rows = self._engine.unsent(attempt_id, attempt.next_line, _LINES_AT_ONCE)
+            block = line_blocks.of_rows(attempt.next_line, rows)
+            if block is None or not block.count:
+                return
+            packed = log_chunks.pack(block.rows)
+            with self._database.write() as tx:
+                writing.append_block(tx, attempt, block, packed)
 
     def _kill_if_overdue(self, attempt: attempts.Attempt, now: datetime) -> None:
         with self._database.read() as tx:

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from homeport_runner.masking import Masking
 
+__all__ = ["Masking", "Maskings", "masked"]
+
 _REMEMBERED = 64
 """Runs; what each takes is small, but holds its secrets."""
 

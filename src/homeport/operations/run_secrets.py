@@ -6,11 +6,11 @@ from homeport.auth import secrets
 from homeport.auth.beacon_tokens import BeaconTokens
 from homeport.errors import NotFound
 from homeport.execution import configurations, secret_values
+from homeport.execution.maskings import Masking
 from homeport.operations import variables
 from homeport.operations.platform import Platform
 from homeport.operations.variables import VariablesOfRun
 from homeport.store import packages, runs
-from homeport_runner.masking import Masking
 
 
 def beacon_tokens(platform: Platform) -> BeaconTokens:

@@ -76,6 +76,9 @@ class Engine(Protocol):
     def diagnose(self, attempt: str) -> str:
         """The last words of a runner that never reported, for people; may be empty."""
 
+    def unsent(self, attempt: str, first: int, count: int) -> list[bytes]:
+        """Lines from a number on, as a runner that is gone has left them; none where nobody can look."""
+
     def known(self) -> set[str]:
         """Attempts that the engine still has a record of."""
 

@@ -15,6 +15,8 @@ class FakeEngine:
         self._phases: dict[str, Phase] = {}
         self.kept: set[str] = set()
         """Runs whose working state is here."""
+        self.left: dict[str, list[bytes]] = {}
+        """What runners have left of their logs."""
         self.placements: list[Placement] = []
         self.refuses_with: str | None = None
         """When set, `submit` fails with this message."""
@@ -41,6 +43,9 @@ class FakeEngine:
 
     def diagnose(self, attempt: str) -> str:
         return ""
+
+    def unsent(self, attempt: str, first: int, count: int) -> list[bytes]:
+        return self.left.get(attempt, [])[first : first + count]
 
     def known(self) -> set[str]:
         return set(self._phases)

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import homeport_runner
+from homeport.execution import left_lines
 from homeport.execution.engines import EngineError, Phase, Placement, Seen
 from homeport_runner.boot import argv
 
@@ -81,6 +82,9 @@ class LocalEngine:
         with suppress(OSError):
             return (self._runs / attempt / "runner.log").read_bytes()[-_LAST_WORDS_BYTES:].decode(errors="replace")
         return ""
+
+    def unsent(self, attempt: str, first: int, count: int) -> list[bytes]:
+        return left_lines.read(self._runs / attempt / "spool", first, count)
 
     def known(self) -> set[str]:
         with suppress(OSError):
