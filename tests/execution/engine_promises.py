@@ -98,6 +98,11 @@ class EnginePromises:
     def test_it_has_words_or_none_for_any_attempt(self, engine: Engine) -> None:
         assert engine.diagnose(STRANGE) == ""
 
+    def test_it_has_lines_or_none_of_any_attempt(self, engine: Engine, placement: Placement) -> None:
+        assert engine.unsent(STRANGE, 0, 10) == []
+        engine.submit(placement)
+        assert engine.unsent(placement.attempt, 1_000_000, 10) == []
+
     def test_closing_ends_no_attempt(self, engine: Engine, placement: Placement) -> None:
         engine.submit(placement)
         engine.close()

@@ -88,6 +88,29 @@ def test_addresses(address: str, hidden: set[str]) -> None:
         assert not list(secret_values.of_address(address))
 
 
+@pytest.mark.parametrize(
+    ("value", "is_hidden"),
+    [
+        ("https://api.example.org/v2/", False),
+        ("https://api.example.org:8443", False),
+        ("https://hooks.example.org/services/T0001/B0001/XyZ123abcDEF456", True),
+        ("https://api.example.org/v2?x=1", True),
+        ("https://u:pass-word@api.example.org", True),
+        ("2026-01-01", False),
+        ("2026-01-01T00:00:00+00:00", False),
+        ("192.168.100.200", False),
+        ("192.168.100.200:5432", False),
+        ("192168100200", True),
+    ],
+)
+def test_addresses_and_dates_in_secrets_files(value: str, is_hidden: bool) -> None:
+    assert (value in of_files(secrets_toml=f'a = "{value}"')) == is_hidden
+
+
+def test_an_address_that_is_a_secret_variable_is_secret() -> None:
+    assert secret_values.of_variables(["https://api.example.org/v2/"]) == ["https://api.example.org/v2/"]
+
+
 @pytest.mark.parametrize("value", ["", "abc12", "true", "password", "1234567", "1.2.3.4", "******", "xxxxxxxx"])
 def test_values_that_would_spoil_logs_are_not_hidden(value: str) -> None:
     assert secret_values.of_variables([value]) == []

@@ -2,8 +2,9 @@
 
 All that `secrets.toml` files hold counts as secret, except what would cost more than it protects:
 
-- values shorter than 6 characters, numbers of fewer than 8 digits, truths and dates
+- values shorter than 6 characters, numbers of fewer than 8 digits, truths
 - words that everybody uses (`_COMMON`)
+- dates, addresses of machines, and of services without password, parameters or a token in the path
 - the parts of credentials that dlt itself shows: hosts, ports, names of users and databases (`_SHOWN`)
 
 Of addresses and connection strings, the password and secret parameters count by themselves, wherever they stand.
@@ -51,6 +52,12 @@ _TOKEN_AS_USER = re.compile(r"://([^/@\s:]{16,})@")
 _PARAMETERS = re.compile(
     r"(?:^|[?&;\s])[\w.-]*(?:pass|pwd|token|secret|key|sig|credential)[\w.-]*=([^&;\s]+)", re.IGNORECASE
 )
+_DATE_OR_HOST = re.compile(
+    r"\d{4}-\d\d(-\d\d)?([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?(Z|[-+]\d\d:?\d\d)?|\d{1,3}(\.\d{1,3}){3}(:\d+)?(/\d+)?"
+)
+_PLAIN_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/@?#]*((?:/[^\s/@?#]*)*)", re.IGNORECASE)
+_TOKEN_IN_PATH = re.compile(r"(?=[^/]*\d)[^/.]{12,}")
+"""A part of a path that is no word, as in addresses of chat webhooks."""
 _QUOTED = re.compile(r"\"([^\"\n]+)\"|'([^'\n]+)'")
 
 
@@ -103,9 +110,15 @@ def _of_value(value: Any, key: str = "") -> Iterator[str]:
         for inner in value:
             yield from _of_value(inner, key)
     elif isinstance(value, str):
-        yield from of_address(value) if key in _SHOWN else _of_text(value)
+        yield from of_address(value) if key in _SHOWN or _is_plain_address(value) else _of_text(value)
     elif type(value) is int and key not in _SHOWN and len(str(abs(value))) >= _FEWEST_DIGITS:
         yield str(value)
+
+
+def _is_plain_address(text: str) -> bool:
+    """An address that may be seen: that of an API, say, which dlt's own messages are full of."""
+    found = _PLAIN_ADDRESS.fullmatch(text)
+    return found is not None and _TOKEN_IN_PATH.search(found[1]) is None
 
 
 def _of_text(text: str) -> Iterator[str]:
@@ -132,7 +145,8 @@ def _counts(value: str) -> bool:
     """Whether it is worth hiding: a word that stands in half of all lines is not."""
     is_number = re.fullmatch(r"[-+\d.,:]+", value) is not None
     return (
-        len(value) >= (_FEWEST_DIGITS if is_number else _SHORTEST)
+        _DATE_OR_HOST.fullmatch(value) is None
+        and len(value) >= (_FEWEST_DIGITS if is_number else _SHORTEST)
         and value.lower() not in _COMMON
         and not set(value) <= set("*xX.-_ ")
     )

@@ -8,6 +8,7 @@ engine to them):
 * `observe` answers for any attempt: one it does not know is ABSENT.
 * `kill` and `forget` may be repeated, and may come before `submit` or after the end.
 * `process_gone` is said only when nothing of the attempt can still run.
+* `unsent` may be asked of any attempt; the lines are as the runner numbered them.
 * Attempts survive the server: another engine object on the same node takes up where the first one left.
 """
 
