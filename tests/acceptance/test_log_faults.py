@@ -99,18 +99,11 @@ class Scene:
         self.server.start()
 
     def freeze(self) -> None:
-        """Somebody stops the process, and lets it go on."""
+        """Somebody stops the process, and lets it go on when the run has printed its round without it."""
         os.kill(self.server.process.pid, signal.SIGSTOP)
-        folder = next((self.server.data / "node" / "runs").iterdir()) / "spool"
-        size = sum(file.stat().st_size for file in folder.iterdir())
-        # meanwhile the run goes on, or has printed its round
-        until(
-            lambda: (
-                sum(file.stat().st_size for file in folder.iterdir()) > size
-                or any(True for _ in self.signs.glob("*.reached"))
-            ),
-            what="the run to go on",
-        )
+        begun = len(list(self.signs.glob("*.go")))
+        if begun < ROUNDS:
+            until(lambda: (self.signs / f"{begun}.reached").exists(), what="the run to go on")
         os.kill(self.server.process.pid, signal.SIGCONT)
 
     def restart(self) -> None:
