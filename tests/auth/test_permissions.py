@@ -12,7 +12,7 @@ from homeport.store import workspaces
 from ..conftest import NOW
 from ..world import World
 
-READ, CREATE_RUN, WRITE, MANAGE = Permission.READ, Permission.CREATE_RUN, Permission.WRITE, Permission.MANAGE
+READ, CREATE_RUN, WRITE = Permission.READ, Permission.CREATE_RUN, Permission.WRITE
 
 
 def allowed(world: World, principal: Principal) -> set[Permission]:
@@ -30,7 +30,7 @@ def allowed(world: World, principal: Principal) -> set[Permission]:
 @pytest.mark.parametrize(
     ("role", "grants"),
     [
-        ("owner", {READ, CREATE_RUN, WRITE, MANAGE}),
+        ("owner", set(Permission)),
         ("developer", {READ, CREATE_RUN, WRITE}),
         ("viewer", {READ, CREATE_RUN}),
     ],

@@ -123,9 +123,6 @@ def kitchen(server: Homeport, new_workspace: NewWorkspace, tmp_path_factory: pyt
     place.dlthub(
         "variable", "set", "OVEN__PASSWORD", "--secret", "--value", "hunter2-hunter2", "--profile", "prod"
     )
-    # what an agent inside a run has for a key
-    key = server.post(f"/workspaces/{place.id}/keys", {"name": "agents", "role": "viewer"})["api_key"]
-    place.dlthub("variable", "set", "RUNTIME__API_KEY", "--secret", "--value", key, "--profile", "prod")
     place.dlthub("deploy")
     good, bad = place.run("load"), place.run("burn")
     assert (good["status"], bad["status"]) == ("completed", "failed"), place.text(good["id"])
@@ -169,8 +166,8 @@ def test_a_run_finds_itself_and_a_process_that_is_none_is_told_so(agent: Agent, 
     run = kitchen.place.run("ponder")
     text = kitchen.place.text(run["id"])
     assert f"I AM {run['id']} running IN {kitchen.place.id} AS viewer" in text, text
-    # the last line of the job, and the only one that a viewer may not
-    assert (run["status"], "this needs the manage permission" in text) == ("failed", True), text
+    # the last line of the job, and the only one that a run of no agent may not
+    assert (run["status"], "needs the read_variables permission" in text) == ("failed", True), text
 
 
 @covers("dlthub_list_jobs", "dlthub_get_job")
@@ -240,13 +237,13 @@ def test_configuration_without_secrets(agent: Agent, kitchen: Kitchen) -> None:
     scopes = agent("dlthub_list_variables")
     assert [(scope["profile"], [each["name"] for each in scope["variables"]]) for scope in scopes] == [
         (None, ["OVEN__URL"]),
-        ("prod", ["OVEN__PASSWORD", "RUNTIME__API_KEY"]),
+        ("prod", ["OVEN__PASSWORD"]),
     ]
     assert [scopes[0]] == agent("dlthub_list_variables", workspace_scope=True)
     assert [scopes[1]] == agent("dlthub_list_variables", profile="prod")
-    [[url], secrets] = (scope["variables"] for scope in scopes)
+    [[url], [password]] = (scope["variables"] for scope in scopes)
     assert (url["value"], url["secret"]) == ("http://oven", False)
-    assert [(each["value"], each["secret"]) for each in secrets] == [(None, True), (None, True)]
+    assert (password["value"], password["secret"]) == (None, True)
     configuration = agent("dlthub_get_configuration_files")
     assert configuration == agent("dlthub_get_configuration_files", version=1)
     assert (configuration["version"], configuration["profiles"]) == (1, ["access"])

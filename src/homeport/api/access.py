@@ -115,7 +115,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", f"{WS}/configurations/{{package_id}}/-upload"): Let.UPLOADER,
     ("GET", f"{WS}/deployments/{{package_id}}/files"): InWorkspace.READ,
     ("GET", f"{WS}/configurations/{{package_id}}/files"): InWorkspace.READ,
-    ("GET", f"{WS}/variables"): InWorkspace.MANAGE,
+    ("GET", f"{WS}/variables"): InWorkspace.READ_VARIABLES,
     ("PATCH", f"{WS}/variables"): InWorkspace.MANAGE,
     ("GET", f"{LOGS}/logs"): InWorkspace.READ,
     ("GET", f"{LOGS}/log-stream"): InWorkspace.READ,

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from homeport.auth.principals import Principal
+from homeport.auth.run_tokens import RunIdentity
 from homeport.errors import Conflict, NotAllowed, NotFound
 from homeport.store import organizations, workspaces
 from homeport.store.schema import Tx
@@ -22,6 +23,8 @@ class Permission(StrEnum):
     """Start jobs; `may_start` says which."""
     WRITE = "write"
     """Upload, deploy, cancel, pause."""
+    READ_VARIABLES = "read_variables"
+    """See variables; of secrets only that they are there."""
     MANAGE = "manage"
     """Rename, archive, members, keys, variables."""
 
@@ -73,9 +76,34 @@ def workspace_for(
     role = None if workspace is None else role_in(tx, principal, workspace)
     if workspace is None or role is None:
         raise NotFound(f"There is no workspace {workspace_id} here, or you may not see it.")
-    if permission not in _GRANTS[role]:
+    if principal.run is not None:
+        _check_run(principal.run, permission)
+    elif permission not in _GRANTS[role]:
         raise NotAllowed(f"Your role in {workspace.name!r} is {role}; this needs the {permission} permission.")
     return workspace
+
+
+def run_grants(run: RunIdentity) -> frozenset[Permission]:
+    """What the code of a run may do: look, and what its job declares in `access.context` beside that.
+
+    An agent also sees variables (wire contract §5).
+    """
+    found = {Permission.READ}
+    if run.context & {"execute", "deploy", "all"}:
+        found.add(Permission.CREATE_RUN)
+    if run.context & {"deploy", "all"}:
+        found.add(Permission.WRITE)
+    if run.is_agent:
+        found.add(Permission.READ_VARIABLES)
+    return frozenset(found)
+
+
+def _check_run(run: RunIdentity, permission: Permission) -> None:
+    if permission in run_grants(run):
+        return
+    wanted = {Permission.CREATE_RUN: "'execute'", Permission.WRITE: "'deploy'"}.get(permission)
+    way_out = f"; its job would have to declare {wanted} in access.context" if wanted else ""
+    raise NotAllowed(f"A run may not do this: it needs the {permission} permission{way_out}.")
 
 
 def live_workspace_for(
@@ -98,6 +126,9 @@ def role_in(tx: Tx, principal: Principal, workspace: workspaces.Workspace) -> st
         return None
     if principal.workspace_id not in (None, workspace.id):
         return None
+    if principal.run is not None:
+        # the nearest of the roles that people have: `run_grants` says what it may
+        return "developer" if Permission.WRITE in run_grants(principal.run) else "viewer"
     if principal.organization_role == "owner":
         return "owner"
     membership = workspaces.membership(tx, workspace.id, principal.member_id)
@@ -113,6 +144,11 @@ def may_start(role: str, definition: dict[str, Any], profile: str, *, is_own_pro
     if Permission.WRITE in _GRANTS[role] or profile == ACCESS_PROFILE:
         return True
     return is_own_profile and definition["entry_point"]["job_type"] == "interactive"
+
+
+def run_may_start(run: RunIdentity, profile: str, *, is_own_profile: bool) -> bool:
+    """Whether the code of a run may start a job with this profile: with the job's own, or with that of the run."""
+    return is_own_profile or profile == run.profile
 
 
 def organization_for(

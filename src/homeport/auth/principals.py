@@ -7,17 +7,20 @@ from uuid import UUID
 
 import jwt
 
-from homeport.auth import secrets
+from homeport.auth import run_tokens, secrets
 from homeport.auth.access_tokens import AccessTokens
+from homeport.auth.run_tokens import RunIdentity
 from homeport.errors import NotAllowed, NotSignedIn
-from homeport.store import credentials, people, refresh_tokens, workspaces
+from homeport.store import credentials, people, refresh_tokens, run_accounts, workspaces
 from homeport.store.schema import Tx
 
 DATAPLANE_TOKEN_LIFETIME = timedelta(minutes=10)
 SESSION_LIFETIME = timedelta(days=30)
 SIGN_IN_LINK_LIFETIME = timedelta(days=1)
 
-Via = Literal["api_key", "access_token", "dataplane_token", "browser_session", "upload_token", "command"]
+Via = Literal[
+    "api_key", "access_token", "dataplane_token", "browser_session", "upload_token", "run_token", "command"
+]
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,13 @@ class Principal:
     workspace_id: UUID | None = None
     """The only workspace this credential is good for, if it is bound to one."""
     kind: str = "human"
-    """human, or service_account: a workspace's key."""
+    """human, or service_account: a workspace's key, or a run."""
     credential_id: UUID | None = None
     """The key, browser session or login that let them in: what is given out for it ends with it."""
     address: str | None = None
     """Where they ask from."""
+    run: RunIdentity | None = None
+    """The run whose code asks: it says what may be done, in place of roles."""
 
     @property
     def is_person(self) -> bool:
@@ -77,6 +82,18 @@ def by_access_token(tx: Tx, tokens: AccessTokens, value: str, now: datetime, pla
         )
     principal = _principal(tx, _member_at(tx, homes[0], place), "access_token")
     return replace(principal, credential_id=claims.session_id)
+
+
+def by_run_token(tx: Tx, value: str, attempt_id: str) -> Principal:
+    """The run that a token was made for; `place` plays no part: it is good for one workspace."""
+    return _of_run(tx, run_tokens.read(tx, value, attempt_id), "run_token")
+
+
+def _of_run(tx: Tx, run: RunIdentity, via: Via) -> Principal:
+    account = run_accounts.of_workspace(tx, run.workspace_id)
+    if account is None:
+        raise NotSignedIn
+    return replace(_principal(tx, account, via, run.workspace_id), run=run)
 
 
 def _holder(tx: Tx, credential: credentials.Credential | None, via: Via, place: Place) -> Principal:
@@ -158,7 +175,9 @@ class DataplaneTokens:
             "ws": str(workspace_id),
             "exp": int(expires_at.timestamp()),
         }
-        if principal.credential_id is not None:
+        if principal.run is not None:
+            claims["attempt"] = principal.run.attempt_id
+        elif principal.credential_id is not None:
             claims["login" if principal.via == "access_token" else "key"] = str(principal.credential_id)
         return jwt.encode(claims, self._key, algorithm="HS256"), expires_at
 
@@ -177,6 +196,8 @@ class DataplaneTokens:
             raise NotSignedIn("This data-plane token is not valid here.") from error
         if datetime.fromtimestamp(claims["exp"], UTC) <= now:
             raise NotSignedIn("This data-plane token has expired.", code="token_expired")
+        if "attempt" in claims:
+            return _of_run(tx, run_tokens.identity(tx, claims["attempt"]), "dataplane_token")
         member = people.member(tx, UUID(claims["sub"]))
         if member is None or not _is_still_good(tx, claims, now):
             raise NotSignedIn

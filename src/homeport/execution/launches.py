@@ -72,6 +72,8 @@ class LaunchOrder:
     """Where dlt inside of the run reports to; a secret of the run."""
     log_limit_bytes: int | None = None
     spool_bytes: int = 1024 * 1024 * 1024
+    token: str | None = field(default=None, repr=False)
+    """With which the run's code asks the API."""
 
 
 def limits_of(definition: dlt_deployment.Definition, timeout: float, grace: float) -> Limits:
@@ -150,6 +152,7 @@ def _variables(order: LaunchOrder) -> dict[str, str]:
         # dlt would send anonymous usage data off this machine
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         **({"RUNTIME__DLTHUB_DSN": order.beacon_url} if order.beacon_url else {}),
+        **({"RUNTIME__AUTH_TOKEN": order.token} if order.token else {}),
         **(_webhook_variables(order.webhook) if order.webhook else {}),
     }
 

@@ -65,6 +65,8 @@ def record(
     **detail: Any,
 ) -> None:
     """Write down what a principal does. Belongs at the end of the transaction; no secrets in `detail`."""
+    if principal.run is not None:
+        detail["by_run"] = str(principal.run.run_id)
     entry = Entry(
         organization_id=principal.organization_id,
         at=now,

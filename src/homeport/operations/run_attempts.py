@@ -6,13 +6,13 @@ with `Conflict`: the runner is fenced, kills what it started and leaves.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 from homeport import bells
-from homeport.auth import secrets
+from homeport.auth import run_tokens, secrets
 from homeport.contract.line_blocks import LineBlock
 from homeport.contract.runner_protocol import (
     ClaimRequest,
@@ -28,7 +28,7 @@ from homeport.operations import run_secrets, variables, webhooks
 from homeport.operations.platform import Platform
 from homeport.scheduling import run_lifecycle as lifecycle
 from homeport.scheduling.run_lifecycle import RunStatus
-from homeport.store import attempts, jobs, log_chunks, packages, run_endings, runs, workspaces
+from homeport.store import attempts, jobs, log_chunks, packages, run_accounts, run_endings, runs, workspaces
 from homeport.store.schema import Tx
 from homeport.telemetry import events
 
@@ -64,6 +64,7 @@ def claim(platform: Platform, attempt_id: str, request: ClaimRequest) -> Launch:
             raise Conflict("This attempt was claimed before, or is not to be run any more.", code="not_yours")
         given = variables.of_run(tx, platform, run.workspace_id, run.profile)
         order, configuration = _order(tx, platform, run, attempt, given)
+        order = replace(order, token=_new_token(tx, attempt_id, order, now))
     archive = _configuration_for_runs(platform, configuration)
     not_to_be_seen = run_secrets.of_run(platform, run.id, archive, given)
     return launches.compose(order, session, hashlib.sha256(archive).hexdigest(), not_to_be_seen)
@@ -222,6 +223,13 @@ def _order(
         spool_bytes=settings.log_spool_bytes,
     )
     return order, configuration
+
+
+def _new_token(tx: Tx, attempt_id: str, order: launches.LaunchOrder, now: datetime) -> str:
+    account = run_accounts.ensure(tx, order.workspace_id, order.organization_id, now)
+    token = run_tokens.new(attempt_id, account, now)
+    attempts.set_token(tx, attempt_id, secrets.hash_of(token))
+    return token
 
 
 def _first_lines(tx: Tx, run: runs.Run, attempt: attempts.Attempt, most: int) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from homeport.auth import access_tokens, guessing, passwords, principals, secrets
+from homeport.auth import access_tokens, guessing, passwords, principals, run_tokens, secrets
 from homeport.auth.access_tokens import AccessTokens
 from homeport.auth.principals import (
     ANYWHERE,
@@ -28,8 +28,13 @@ _USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 def by_bearer(platform: Platform, value: str, place: Place = ANYWHERE, address: str | None = None) -> Principal:
-    """Whom a bearer credential of the control API lets in: an access token or an API key (wire contract §4.1)."""
-    if access_tokens.is_one(value):
+    """Whom a bearer credential of the control API lets in: an access token or an API key (wire contract §4.1), or
+    the token of a run."""
+    attempt_id = run_tokens.attempt_of(value)
+    if attempt_id is not None:
+        with platform.database.read() as tx:
+            principal = principals.by_run_token(tx, value, attempt_id)
+    elif access_tokens.is_one(value):
         with platform.database.read() as tx:
             tokens = AccessTokens(platform.vault.master_key)
             principal = principals.by_access_token(tx, tokens, value, platform.clock.now(), place)
@@ -40,6 +45,9 @@ def by_bearer(platform: Platform, value: str, place: Place = ANYWHERE, address: 
 
 def person_by_access_token(platform: Platform, value: str, address: str | None) -> Principal:
     """A person who logged in; one who is in no organization gets their own (wire contract §8.1, `/me`)."""
+    if run_tokens.attempt_of(value) is not None:
+        by_bearer(platform, value)
+        raise NotAllowed("A run has no profile of its own; ask for its workspace.", code="human_only")
     if not access_tokens.is_one(value):
         by_api_key(platform, value)
         raise NotAllowed("An API key has no profile of its own; run `dlthub login` for that.", code="human_only")

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from homeport import bells
-from homeport.auth.permissions import Permission, may_start, role_in, workspace_for
+from homeport.auth.permissions import Permission, may_start, role_in, run_may_start, workspace_for
 from homeport.auth.principals import Principal
 from homeport.contract import dlt_deployment
 from homeport.contract.base import BulkItemFailure
@@ -197,20 +197,25 @@ def _check_may_start(
     role = role_in(tx, principal, workspace)
     assert role is not None
     refused = [
-        current.job.job_ref
-        for current in wanted
-        if not may_start(
-            role,
-            current.version.definition,
-            profile or current.version.profile,
-            is_own_profile=profile in (None, current.version.profile),
-        )
+        current.job.job_ref for current in wanted if not _may_start(principal, role, current.version, profile)
     ]
+    if refused and principal.run is not None:
+        raise NotAllowed(
+            f"A run starts jobs with their own profile or with its own, {principal.run.profile!r}, not "
+            f"{', '.join(refused)} with {profile!r}."
+        )
     if refused:
         raise NotAllowed(
             f"Your role in {workspace.name!r} is {role}: it starts interactive jobs and jobs of the profile "
             f"'access', not {', '.join(refused)}."
         )
+
+
+def _may_start(principal: Principal, role: str, version: jobs.JobVersion, profile: str | None) -> bool:
+    is_own = profile in (None, version.profile)
+    if principal.run is not None:
+        return run_may_start(principal.run, profile or version.profile, is_own_profile=is_own)
+    return may_start(role, version.definition, profile or version.profile, is_own_profile=is_own)
 
 
 def _record(

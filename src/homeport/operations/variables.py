@@ -19,7 +19,7 @@ from homeport.contract.variables import (
     VariableChangeResult,
     WorkspaceVariablesResponse,
 )
-from homeport.errors import BadRequest
+from homeport.errors import BadRequest, NotAllowed
 from homeport.operations import auditing
 from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
@@ -35,8 +35,9 @@ def show(
 ) -> WorkspaceVariablesResponse:
     """One scope, or all of them: the whole workspace first, then each profile that has any."""
     with platform.database.read() as tx:
-        workspace_for(tx, principal, workspace_id, Permission.MANAGE)
-        scopes = _selected(tx, workspace_id, profile, is_workspace_scope)
+        workspace_for(tx, principal, workspace_id, Permission.READ_VARIABLES)
+        _check_scope(principal, profile)
+        scopes = _seen_by(principal, _selected(tx, workspace_id, profile, is_workspace_scope))
         cipher = platform.vault.cipher(tx, workspace_id) if any(scopes.values()) else None
     return WorkspaceVariablesResponse(
         scopes=[
@@ -44,6 +45,21 @@ def show(
             for scope, found in scopes.items()
         ]
     )
+
+
+def _check_scope(principal: Principal, profile: str | None) -> None:
+    if principal.run is not None and profile not in (None, principal.run.profile):
+        raise NotAllowed(
+            f"A run sees variables of the workspace and of its own profile, {principal.run.profile!r}; no others."
+        )
+
+
+def _seen_by(principal: Principal, scopes: dict[str, list[Variable]]) -> dict[str, list[Variable]]:
+    """An agent in a run sees what its run was given, not what is set for other profiles."""
+    if principal.run is None:
+        return scopes
+    own = (WORKSPACE_SCOPE, principal.run.profile)
+    return {scope: found for scope, found in scopes.items() if scope in own}
 
 
 def _selected(

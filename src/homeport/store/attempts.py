@@ -35,6 +35,7 @@ table = sa.Table(
     sa.Column("end_cause", sa.String(20)),
     sa.Column("end_detail", sa.Text),
     sa.Column("exit_code", sa.Integer),
+    sa.Column("token_hash", sa.String(64)),
     sa.UniqueConstraint("run_id", "number"),
     sa.CheckConstraint("state IN ('submitted', 'claimed', 'running', 'ended')", name="state"),
     sa.Index("ix_attempts_state", "state"),
@@ -105,6 +106,17 @@ def claim(
         .where(table.c.id == attempt_id, sa.or_(is_free, is_the_same), table.c.ticket_hash == ticket_hash)
         .values(state="claimed", session_hash=session_hash, host=host, pid=pid, contact_at=now),
     )
+
+
+def set_token(tx: Tx, attempt_id: str, token_hash: str) -> None:
+    """The token that its process is given; the one of a claim before is void."""
+    tx.execute(table.update().where(table.c.id == attempt_id).values(token_hash=token_hash))
+
+
+def has_token(tx: Tx, attempt_id: str, token_hash: str) -> bool:
+    """Whether this token was made for the attempt, be it live or over."""
+    query = sa.select(table.c.id).where(table.c.id == attempt_id, table.c.token_hash == token_hash)
+    return tx.execute(query).one_or_none() is not None
 
 
 def begin(tx: Tx, attempt_id: str, now: datetime) -> bool:
