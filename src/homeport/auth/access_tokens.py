@@ -5,6 +5,8 @@ that hangs on the master key. A new key takes over every now and then, at once w
 master key was replaced; tokens of the keys before it are good until they end.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +29,7 @@ KEY_LIFETIME = timedelta(days=90)
 """After this, a new key takes over by itself."""
 
 _AUDIENCE = "homeport"
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _RAW = serialization.Encoding.Raw
 
 
@@ -57,6 +60,8 @@ class AccessTokens:
     def read(self, tx: Tx, token: str, now: datetime) -> Claims:
         """Whose token it is; `NotSignedIn` when it is forged, has ended or its login is over."""
         claims = _verified(tx, token, now)
+        if not is_begun(claims, now):
+            raise NotSignedIn("This access token is not valid yet.")
         if datetime.fromtimestamp(claims["exp"], UTC) <= now:
             raise NotSignedIn("This access token has expired: run `dlthub login`.", code="token_expired")
         found = Claims(UUID(claims["sub"]), UUID(claims["sid"]))
@@ -93,6 +98,11 @@ class AccessTokens:
         return Ed25519PrivateKey.from_private_bytes(self._cipher.open(key.sealed_private_key, _place(key.id)))
 
 
+def is_begun(claims: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a token's time has come. Ours say nothing of it; one that does is not taken before."""
+    return float(claims.get("nbf", 0)) <= now.timestamp()
+
+
 def is_one(token: str) -> bool:
     """Whether a bearer credential has the form of an access token; API keys have not."""
     return token.count(".") == 2
@@ -100,7 +110,9 @@ def is_one(token: str) -> bool:
 
 def _verified(tx: Tx, token: str, now: datetime) -> dict[str, Any]:
     try:
-        key = signing_keys.get(tx, str(jwt.get_unverified_header(token).get("kid")))
+        key_id = str(jwt.get_unverified_header(token).get("kid"))
+        # nothing is proven yet: a name that no database takes would be a fault of ours
+        key = signing_keys.get(tx, key_id) if _KEY_ID.fullmatch(key_id) else None
         if key is None or (key.retired_at is not None and key.retired_at + LIFETIME <= now):
             raise NotSignedIn
         claims: dict[str, Any] = jwt.decode(
