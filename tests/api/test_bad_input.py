@@ -13,7 +13,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from homeport.api.access import RULES
+from homeport.api.access import RULES, Let
 from homeport.api.routes import ROUTES
 from homeport.store import workspaces
 from homeport.store.tables import metadata
@@ -342,3 +342,52 @@ def _second(world: World) -> Workspace:
     world.upload("configurations", {"config.toml": ""})
     made, world.workspace = world.workspace, here
     return made
+
+
+def test_ids_of_another_organization_are_as_unknown_as_any(asked: Asked, world: World) -> None:
+    """In addresses and in bodies; everywhere but in workspaces, whose ids the test above asks for."""
+    furnished = asked.furnished
+    here, alice, alices_key = world.workspace, world.alice, world.api_key
+    charlie, world.workspace = world.stranger()
+    world.alice, world.api_key = charlie, world.key_of(charlie)
+    world.upload("deployments", {"job.py": "print('elsewhere')"})
+    world.upload("configurations", {"config.toml": ""})
+    abroad = Furnished(world, "eve@elsewhere")
+    foreign_ids = {route: abroad.ids_of(*route) for route in RULES}
+    foreign_bodies = _ids_in(good_bodies(abroad))
+    world.workspace, world.alice, world.api_key = here, alice, alices_key
+    before = everything(world)
+    for (method, path), ids in foreign_ids.items():
+        if RULES[method, path] in (Let.ANYBODY, Let.RUN, Let.WEBHOOK):
+            continue  # what is in the address is the proof
+        good = good_bodies(furnished).get((method, path))
+        for name in ids.keys() - {"which", "kind"}:
+            spots = [
+                (furnished.filled(method, path, **{name: value}), good) for value in (ids[name], str(uuid4()))
+            ]
+            _ask_alike(asked, (method, path, name), spots)
+        for place, foreign in foreign_bodies.get((method, path), ()):
+            bodies = [with_other(good, place, value) for value in (foreign, str(uuid4()))]
+            _ask_alike(asked, (method, path, place), [(furnished.filled(method, path), body) for body in bodies])
+    asked.expect(before == everything(world), "changed")
+    assert asked.faults == []
+
+
+def _ids_in(bodies: dict[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, str], list[tuple[Any, str]]]:
+    """Every place of a body that holds an id, and the id."""
+    is_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+    return {
+        route: [(place, value) for place, value in places_of(body) if isinstance(value, str) and is_id(value)]
+        for route, body in bodies.items()
+    }
+
+
+def _ask_alike(asked: Asked, what: tuple[Any, ...], spots: list[tuple[str, Any]]) -> None:
+    """The foreign id and the unknown one get the same answer, which is a refusal or says `no such` of it."""
+    answers = []
+    for address, body in spots:
+        answer = asked.ask(what[0], what[1], address, what[2:], json=body)
+        text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>", answer.text)
+        answers.append((answer.status_code, text))
+    is_refused = answers[0][0] in (400, 401, 403, 404, 409) or '"failed":[{' in answers[0][1]
+    asked.expect(answers[0] == answers[1] and is_refused, *what, answers)
