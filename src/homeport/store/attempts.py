@@ -188,12 +188,13 @@ def get(tx: Tx, attempt_id: str) -> Attempt | None:
     return one_or_none(tx, Attempt, sa.select(*_columns).where(table.c.id == attempt_id))
 
 
-_LIVE = sa.select(*_columns).where(_is_live).order_by(table.c.created_at)
+LIVE = sa.select(*_columns).where(_is_live).order_by(table.c.created_at)
+"""What every look of the watch asks for; it must be answered from the index."""
 
 
 def live(tx: Tx) -> list[Attempt]:
     """Attempts that somebody must watch over, oldest first."""
-    return all_of(tx, Attempt, _LIVE)
+    return all_of(tx, Attempt, LIVE)
 
 
 def of_run(tx: Tx, run_id: UUID) -> list[Attempt]:
