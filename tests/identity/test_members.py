@@ -231,3 +231,12 @@ def test_of_two_who_take_one_address_at_once_one_gets_the_account(doors: Doors) 
         return True
 
     assert sorted(at_once(2, accept)) == [False, True]
+
+
+@pytest.mark.parametrize("path", ["members", "audit-log"])
+def test_a_list_with_one_order_is_sorted_by_nothing(doors: Doors, path: str) -> None:
+    for key in ("created_at", "", "null", "__class__"):
+        asked = {"sort": key, "order": "asc"}
+        answer = doors.get(f"{doors.org}/{path}", doors.world.api_key, params=asked)
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request")
+    assert doors.get(f"{doors.org}/{path}?limit=1&offset=0", doors.world.api_key).status_code == 200

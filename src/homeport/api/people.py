@@ -7,7 +7,7 @@ from fastapi import Query
 
 from homeport.api.asking import ByKey
 from homeport.contract.base import Page
-from homeport.contract.lists import ListQuery
+from homeport.contract.lists import FixedOrderQuery
 from homeport.contract.people import (
     AuditEntryResponse,
     ChangeMemberRequest,
@@ -24,7 +24,7 @@ from homeport.contract.people import (
 )
 from homeport.operations import auditing, invitations, keys, members
 
-Listing = Annotated[ListQuery, Query()]
+Listing = Annotated[FixedOrderQuery, Query()]
 
 
 def list_keys(asking: ByKey) -> KeysResponse:

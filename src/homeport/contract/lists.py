@@ -66,6 +66,12 @@ class ListQuery(Model):
         return [(key, way == "desc") for key, way in zip(self.sort, self.order, strict=True)]
 
 
+class FixedOrderQuery(ListQuery):
+    """A list that comes in one order only."""
+
+    sort: list[Text] = Field([], max_length=0)
+
+
 class WindowQuery(ListQuery):
     """A list that may be narrowed to a stretch of time, `[start, end)`."""
 
