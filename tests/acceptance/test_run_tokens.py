@@ -34,6 +34,7 @@ FILES = {
                 token=os.environ["RUNTIME__AUTH_TOKEN"], base_url=os.environ["RUNTIME__API_BASE_URL"]
             )
             place = runtime.workspaces.get(id=os.environ["RUNTIME__WORKSPACE_ID"])
+            print("MINE IS", os.environ["RUNTIME__AUTH_TOKEN"])
             print("JOBS", *sorted(job.job_ref for job in place.jobs.list()))
             mine = place.job_runs.get(id=os.environ["RUNTIME__RUN_ID"])
             print("I AM", mine.job_ref, mine.number, mine.status.value)
@@ -96,6 +97,7 @@ def test_a_run_asks_about_its_workspace_and_changes_nothing(place: Workspace) ->
     assert run["status"] == "completed", text
     jobs = "jobs.asking.converse jobs.asking.linger jobs.asking.look jobs.asking.other jobs.workspace.dashboard"
     assert f"JOBS {jobs}" in text
+    assert re.search(r"^MINE IS \*+$", text, re.MULTILINE), text
     assert f"I AM jobs.asking.look {run['number']} running" in text
     for what in ("START", "VARIABLES", "PAUSE"):
         assert f"{what} REFUSED A run may not do this" in text, text

@@ -66,7 +66,7 @@ def claim(platform: Platform, attempt_id: str, request: ClaimRequest) -> Launch:
         order, configuration = _order(tx, platform, run, attempt, given)
         order = replace(order, token=_new_token(tx, attempt_id, order, now))
     archive = _configuration_for_runs(platform, configuration)
-    not_to_be_seen = run_secrets.of_run(platform, run.id, archive, given)
+    not_to_be_seen = run_secrets.of_run(platform, run.id, archive, given, order.token)
     return launches.compose(order, session, hashlib.sha256(archive).hexdigest(), not_to_be_seen)
 
 

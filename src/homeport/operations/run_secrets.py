@@ -17,12 +17,18 @@ def beacon_tokens(platform: Platform) -> BeaconTokens:
     return BeaconTokens(secrets.derive(platform.vault.master_key, "beacon tokens"))
 
 
-def of_run(platform: Platform, run_id: UUID, archive: bytes, given: VariablesOfRun) -> list[str]:
-    """The values that are secret, as the run is given them; remembered for its reports."""
+def of_run(
+    platform: Platform, run_id: UUID, archive: bytes, given: VariablesOfRun, token: str | None = None
+) -> list[str]:
+    """The values that are secret, as the run is given them; remembered for its reports.
+
+    `token` is what the run asks the platform with: only its claim knows it, for nothing but its hash is kept.
+    """
     secret = [given.values[name] for name in given.secret]
     plain = [value for name, value in given.values.items() if name not in given.secret]
     found = [
         beacon_tokens(platform).of_run(run_id),
+        *([] if token is None else [token]),
         *secret_values.of_variables(secret, plain),
         *secret_values.of_archive(archive),
     ]
