@@ -1,7 +1,10 @@
 """Where SQLite and PostgreSQL differ. The statements are shared; the differences sit here."""
 
 import sqlite3
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -73,8 +76,21 @@ def one_at_a_time(connection: sa.Connection, what: str) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCKS, sa.func.hashtext(what))))
 
 
+_known_uuid = lru_cache(maxsize=8192)(UUID)
+"""Ids repeat, within a list and from one to the next, and making one of its text is slow; they never change."""
+
+
+class _SqliteUuid(sa.Uuid[UUID]):
+    """As usual, but read through what was read before; PostgreSQL's driver makes its own."""
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], UUID | None]:
+        known = _known_uuid
+        return lambda text: None if text is None else known(text)
+
+
 def _open_sqlite(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(url, connect_args={"check_same_thread": False}, **_COMMON)
+    engine.dialect.colspecs = {**engine.dialect.colspecs, sa.Uuid: _SqliteUuid}
 
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: Any) -> None:

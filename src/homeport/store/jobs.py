@@ -229,7 +229,7 @@ def gated_workspaces(tx: Tx, job_ids: Collection[UUID]) -> set[UUID]:
 def all_current(tx: Tx, workspace_id: UUID) -> list[CurrentJob]:
     """Every job of a workspace, archived ones included, oldest first."""
     query = _current.where(table.c.workspace_id == workspace_id).order_by(table.c.created_at, table.c.job_ref)
-    return [_as_current(row) for row in tx.execute(query)]
+    return [_as_current(row) for row in tx.execute(query).all()]
 
 
 _VERSION = sa.select(*_version_columns).where(versions.c.id == sa.bindparam("wanted"))
@@ -249,7 +249,7 @@ _BY_IDS = _current.where(_among_ids).order_by(table.c.created_at, table.c.job_re
 
 def by_ids(tx: Tx, ids: Collection[UUID]) -> list[CurrentJob]:
     """These jobs, in the order they came."""
-    return [_as_current(row) for row in tx.execute(_BY_IDS, {"ids": list(ids)})]
+    return [_as_current(row) for row in tx.execute(_BY_IDS, {"ids": list(ids)}).all()]
 
 
 def by_refs(tx: Tx, workspace_id: UUID, refs: Collection[str]) -> dict[str, CurrentJob]:

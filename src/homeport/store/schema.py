@@ -1,6 +1,6 @@
 """What all tables share: the metadata, column types and how a row becomes a dataclass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -40,6 +40,13 @@ class Moment(sa.TypeDecorator[datetime]):
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """A list reads a thousand moments and more: on SQLite, one call of the standard library for each."""
+        if dialect.name != "sqlite":
+            return super().result_processor(dialect, coltype)
+        read = datetime.fromisoformat
+        return lambda text: None if text is None else read(text + "+00:00")
+
 
 Json = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
@@ -73,7 +80,8 @@ def one_or_none(tx: Tx, record: type[Record], query: sa.Select[Any], **values: A
 
 
 def all_of(tx: Tx, record: type[Record], query: sa.Select[Any], **values: Any) -> list[Record]:
-    return [record(*row) for row in tx.execute(query, values).columns(*_fields(record))]
+    # all() takes the rows from the driver in one call, not in one for each
+    return [record(*row) for row in tx.execute(query, values).columns(*_fields(record)).all()]
 
 
 def changed(tx: Tx, statement: sa.Update | sa.Delete) -> bool:
