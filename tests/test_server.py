@@ -81,6 +81,7 @@ def test_closing_twice_is_harmless(opened: list[Server], settings: Settings) -> 
 def test_every_service_runs_and_stops_with_the_server(opened: list[Server], settings: Settings) -> None:
     server = open_server(opened, settings)
     assert {service.duty.name for service in server._services} == {
+        "idle apps",
         "schedules",
         "starts",
         "watch",

@@ -27,6 +27,7 @@ from homeport.dispatch.watch import WatchAttempts
 from homeport.execution.engines.fake import FakeEngine
 from homeport.mail import mailer_of
 from homeport.operations import cancel_runs, deploy, first_start, run_attempts, start_runs, uploads
+from homeport.operations.app_addresses import addresses_of
 from homeport.operations.platform import Platform
 from homeport.store import (
     attempts,
@@ -80,6 +81,7 @@ class World:
             dataplane_tokens=DataplaneTokens(secrets.derive(MASTER_KEY, "dataplane tokens")),
             url="http://homeport.test",
             runner_url="http://127.0.0.1:4040",
+            apps=addresses_of(given, "http://homeport.test"),
             providers=providers_of(given),
             mailer=mailer_of(given.smtp_url, given.mail_from),
         )

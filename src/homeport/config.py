@@ -100,6 +100,27 @@ class Settings(BaseSettings):
     follow_ups_per_minute: int = Field(
         10, ge=1, description="starts of one job in one chain of follow-ups within a minute; a loop stops there"
     )
+    apps_domain: str | None = Field(
+        None,
+        max_length=200,
+        pattern=r"^[A-Za-z0-9.-]+(:[0-9]+)?$",
+        description="apps are at https://<name>.<this domain>; default: <name>.localhost",
+    )
+    apps_url: str | None = Field(
+        None,
+        max_length=400,
+        pattern=r"^https?://[^/?#]+[^?#]*$",
+        description="where wildcard names cannot be had: apps are at <this address>/<name>/",
+    )
+    apps_port: int | None = Field(
+        None, ge=0, le=65_535, description="a second port to listen on, for apps_url without a proxy in front"
+    )
+    app_idle_seconds: float = Field(
+        1800.0, gt=0, description="an app that nobody uses for so long stops, where its job sets nothing"
+    )
+    app_start_seconds: float = Field(
+        180.0, gt=0, description="how long an app may take from its start until it answers"
+    )
     log_format: str = Field("auto", pattern="^(auto|console|json)$", description="auto, console or json")
 
     @classmethod

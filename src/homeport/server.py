@@ -27,6 +27,7 @@ from homeport.auth.providers.configured import providers_of
 from homeport.bells import Bells
 from homeport.clock import Clock, SystemClock
 from homeport.config import Settings
+from homeport.dispatch.idle_apps import StopIdleApps
 from homeport.dispatch.log_keeping import KeepLogs
 from homeport.dispatch.pruning import PruneExpired
 from homeport.dispatch.schedules import FireSchedules
@@ -39,8 +40,11 @@ from homeport.execution.engines.local import LocalEngine
 from homeport.logs.retention import Rules
 from homeport.mail import mailer_of
 from homeport.operations import first_start
+from homeport.operations.app_addresses import addresses_of
 from homeport.operations.first_start import FirstStart
 from homeport.operations.platform import Platform
+from homeport.proxy.elsewhere import AppsAreElsewhere
+from homeport.proxy.front import Proxy, protocol_of
 from homeport.store.blobs import Blobs
 from homeport.store.database import Database
 from homeport.telemetry import events
@@ -97,11 +101,13 @@ class Server:
             dataplane_tokens=DataplaneTokens(secrets.derive(vault.master_key, "dataplane tokens")),
             url=self.url,
             runner_url=self._url(_reachable(settings.host)),
+            apps=addresses_of(settings, self.url),
             providers=providers_of(settings),
             mailer=mailer_of(settings.smtp_url, settings.mail_from),
         )
         self.first_start = first_start.ensure(self.platform)
         self._start_services(database)
+        self._proxy = Proxy(self.platform)
         self.app = build_app(self.platform, self._readiness(database, blobs))
 
     def serve(self) -> None:
@@ -109,13 +115,14 @@ class Server:
         events.emit(events.SERVER_STARTED, url=self.url, version=homeport.__version__)
         config = uvicorn.Config(
             self.app,
+            http=protocol_of(self._proxy),
             log_config=None,
             access_log=False,
             lifespan="off",
             timeout_keep_alive=60,
             timeout_graceful_shutdown=_GRACEFUL_SECONDS,
         )
-        _Doors(config, self._bells).run(sockets=[self._socket])
+        Doors(config, self._bells, self._proxy).run(sockets=[self._socket])
 
     def close(self) -> None:
         """Stop the services and let go of everything. Runs go on: they belong to their runners."""
@@ -154,6 +161,13 @@ class Server:
                 up_since=self._clock.now(),
                 follow_ups_per_minute=settings.follow_ups_per_minute,
             ),
+            StopIdleApps(
+                database,
+                self._bells,
+                self._clock.now(),
+                settings.app_idle_seconds,
+                settings.default_grace_seconds,
+            ),
             PruneExpired(database),
             KeepLogs(
                 database,
@@ -181,15 +195,17 @@ class Server:
         }
 
 
-class _Doors(uvicorn.Server):
-    """Takes leave of those who wait for news before it waits for them."""
+class Doors(uvicorn.Server):
+    """Takes leave of those who wait for news, and of apps' visitors, before it waits for them."""
 
-    def __init__(self, config: uvicorn.Config, bells: Bells) -> None:
+    def __init__(self, config: uvicorn.Config, bells: Bells, proxy: Proxy) -> None:
         super().__init__(config)
         self._bells = bells
+        self._proxy = proxy
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._bells.silence()
+        await self._proxy.close()
         await super().shutdown(sockets)
 
 
@@ -208,6 +224,7 @@ def build_app(platform: Platform, readiness: dict[str, Callable[[], None]]) -> F
     app.state.readiness = readiness
     api_errors.install(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(AppsAreElsewhere, addresses=platform.apps)
     app.add_middleware(ClientAge)  # what is added last is outermost: every answer passes it
     routes.install(app)
     web.mount(app, platform)

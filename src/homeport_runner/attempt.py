@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from homeport_runner import clocks
+from homeport_runner.app import App
 from homeport_runner.control import Control
 from homeport_runner.environment import ready_environment
 from homeport_runner.launch import Launch
@@ -30,6 +31,7 @@ from homeport_runner.report import REPORT_SECONDS, report_exit
 from homeport_runner.setup_failed import SetupFailed
 from homeport_runner.spool import Spool
 from homeport_runner.supervise import SETUP_FAILED, Ending, supervise
+from homeport_runner.tunnel import Tunnel
 from homeport_runner.uplink import Uplink
 from homeport_runner.uv import Uv
 from homeport_runner.variables import variables_of_run
@@ -70,6 +72,10 @@ class Attempt:
             timeout = min(30.0, launch.lease_seconds / 4)
             return Phone(server_url, attempt_id, launch.session, self._lease.renew, timeout)
 
+        def tunnel(port: int) -> Tunnel:
+            return Tunnel(server_url, attempt_id, launch.session, port)
+
+        self._app = None if launch.app is None else App(launch.app, orders, tunnel)
         self._phone = phone()
         self._uplink = Uplink(phone(), self._spool, orders, lambda: self._leave(FENCED))
         self._control = Control(phone(), orders, launch.lease_seconds, lambda: self._leave(FENCED))
@@ -122,15 +128,22 @@ class Attempt:
 
     def _run(self, environment: Path, root: Path) -> Ending:
         launch = self._launch
-        command = [str(environment / "bin" / "python"), *launch.command]
+        app = self._app
+        arguments = launch.command if app is None else app.command(launch.command)
+        variables = self._variables(environment)
+        variables = variables if app is None else app.variables(variables)
         try:
-            process = self._tethered.spawn(command, self._variables(environment), str(root))
+            command = [str(environment / "bin" / "python"), *arguments]
+            process = self._tethered.spawn(command, variables, str(root))
         except CannotStart as error:
             raise SetupFailed(f"the run's process cannot be started: {error}") from error
         self._is_started = True
         pipes = Pipes(process.output, self._spool, "user", "run")
         pipes.start()
-        self._uplink.report_started(process.pid)
+        if app is None:
+            self._uplink.report_started(process.pid)
+        else:
+            app.attend(lambda: self._uplink.report_started(process.pid))
         try:
             return supervise(
                 process, self._orders, self._spool, launch.timeout_seconds, launch.grace_seconds, "run"
@@ -140,6 +153,8 @@ class Attempt:
             raise
         finally:
             self._lease.disarm()
+            if app is not None:
+                app.finish()
             if not pipes.finish(_DRAIN_SECONDS):
                 self._spool.remark("A process out of reach still holds the run's output; not waiting.", "run")
 

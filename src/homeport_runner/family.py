@@ -39,7 +39,7 @@ def end_descendants(patience: float) -> bool:
     """
     until = time.monotonic() + patience
     while True:
-        alive = _living_descendants()
+        alive = living_descendants()
         if not alive:
             return True
         for pid in alive:
@@ -50,7 +50,8 @@ def end_descendants(patience: float) -> bool:
         time.sleep(0.002)
 
 
-def _living_descendants() -> list[int]:
+def living_descendants() -> list[int]:
+    """Every process that descends from this one and is not dead."""
     children: dict[int, list[int]] = {}
     dead: set[int] = set()
     for name in _proc_entries():

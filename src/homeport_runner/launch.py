@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from homeport_runner.app import Wanted
+
 DEFAULT_LEASE_SECONDS = 300.0
 DEFAULT_GRACE_SECONDS = 30.0
 DEFAULT_SPOOL_BYTES = 1024 * 1024 * 1024
@@ -62,6 +64,8 @@ class Launch:
     """The longest log that is kept."""
     spool_bytes: int = DEFAULT_SPOOL_BYTES
     """How much of it may wait on disk for the server."""
+    app: Wanted | None = None
+    """Set where the run is an app."""
 
 
 def parse_launch(document: Mapping[str, Any]) -> Launch:
@@ -75,6 +79,7 @@ def parse_launch(document: Mapping[str, Any]) -> Launch:
 
 def _parse(document: Mapping[str, Any]) -> Launch:
     environment = document["environment"]
+    app = document.get("app")
     packages = document["packages"]
     configuration = packages.get("configuration")
     timeout = document.get("timeout_seconds")
@@ -105,6 +110,7 @@ def _parse(document: Mapping[str, Any]) -> Launch:
         secrets=(document["session"], *map(str, document.get("secrets") or ())),
         log_limit_bytes=None if document.get("log_limit_bytes") is None else int(document["log_limit_bytes"]),
         spool_bytes=int(document.get("spool_bytes") or DEFAULT_SPOOL_BYTES),
+        app=Wanted(app.get("ready_path"), float(app["start_seconds"])) if app else None,
     )
 
 

@@ -16,6 +16,7 @@ from types import FrameType
 CANCELLED = "cancelled"
 TIMED_OUT = "timed_out"
 LOST = "lost"
+NOT_SERVING = "not_serving"
 
 
 class Stopped(Exception):
@@ -40,6 +41,10 @@ class Orders:
     def cancel(self) -> None:
         """The server wants the attempt stopped."""
         self._stop(CANCELLED, None)
+
+    def give_up(self, detail: str) -> None:
+        """The app is of no use to anybody: it cannot be reached."""
+        self._stop(NOT_SERVING, detail)
 
     def obey_signals(self) -> None:
         """Take SIGTERM and SIGINT for an order to stop: somebody is shutting the machine down."""

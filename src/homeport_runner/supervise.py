@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homeport_runner import clocks
-from homeport_runner.orders import LOST, TIMED_OUT, Orders
+from homeport_runner.orders import LOST, NOT_SERVING, TIMED_OUT, Orders
 from homeport_runner.process import TetheredProcess
 from homeport_runner.spool import Spool
 
@@ -68,12 +68,12 @@ def supervise(
 def _detail(cause: str, orders: Orders, timeout: float | None) -> str | None:
     if cause == TIMED_OUT:
         return "ran longer than its timeout of %g s" % (timeout or 0)
-    return orders.detail if cause == LOST else None
+    return orders.detail if cause in (LOST, NOT_SERVING) else None
 
 
 def _why(cause: str, orders: Orders, timeout: float | None) -> str:
     if cause == TIMED_OUT:
         return "The timeout of %g s is over: SIGTERM sent." % (timeout or 0)
-    if cause == LOST:
+    if cause in (LOST, NOT_SERVING):
         return f"Stopping: {orders.detail}."
     return "Cancelled: SIGTERM sent."

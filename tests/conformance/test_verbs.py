@@ -285,13 +285,15 @@ def test_an_interactive_job_is_published_and_a_batch_job_is_not(dlthub: Dlthub, 
 
 
 @covers("serve", "job serve", "dashboard", "workspace dashboard")
-def test_interactive_jobs_are_not_served_yet_and_the_command_says_so(dlthub: Dlthub, shop: Workspace) -> None:
-    for words in (["serve"], ["job", "serve"]):
-        # a start that is declined is no error to the command: exit code 0
-        assert "interactive jobs are not served by this version" in dlthub(*words, "jobs.workspace.dashboard")
+def test_an_app_is_served_once_and_every_verb_leads_to_its_address(dlthub: Dlthub, shop: Workspace) -> None:
+    url = shop.jobs()["jobs.workspace.dashboard"]["job_url"]
+    assert "jobs.workspace.dashboard" in dlthub("serve", "jobs.workspace.dashboard")
+    # a start that is declined is no error to the command: exit code 0
+    assert url in dlthub("job", "serve", "jobs.workspace.dashboard")
     for words in (["dashboard"], ["workspace", "dashboard"]):
-        assert "Failed to get the URL for the dashboard" in dlthub(*words)
-    assert shop.runs("dashboard") == []
+        assert url in dlthub(*words)
+    [run] = shop.get("/job-runs", include_system_job_runs=True, job_type="interactive")["items"]
+    shop.server.post(f"/workspaces/{shop.id}/job-runs/{run['id']}/-cancel", {})
 
 
 @covers("job trigger")

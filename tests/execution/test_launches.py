@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from homeport.execution import launches
-from homeport.execution.launches import LaunchOrder, Limits, limits_of
+from homeport.execution.launches import LaunchOrder, Limits, idle_limit_of, limits_of
 
 from ..builders import LAUNCHERS, definition, interactive, requirements
 
@@ -63,7 +63,18 @@ def test_limits_are_the_jobs_own_or_the_servers(execute: dict[str, Any], limits:
 
 def test_an_interactive_job_has_no_limit_of_its_own_accord() -> None:
     assert limits_of(interactive("a"), 7200.0, 30.0) == Limits(None, 30.0)
-    assert limits_of(interactive("a", execute={"timeout": {"timeout": 900}}), 7200.0, 30.0).timeout == 900
+    assert limits_of(interactive("a", execute={"timeout": {"timeout": 900}}), 7200.0, 30.0) == Limits(None, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("execute", "seconds"),
+    [({}, 1800.0), ({"timeout": {"timeout": 900}}, 900.0), ({"timeout": None}, None), ({"timeout": {}}, None)],
+    ids=str,
+)
+def test_what_an_interactive_job_sets_is_how_long_it_may_be_idle(
+    execute: dict[str, Any], seconds: float | None
+) -> None:
+    assert idle_limit_of(interactive("a", execute=execute), 1800.0) == seconds
 
 
 def test_no_limit_is_a_very_long_one_where_a_number_is_wanted() -> None:

@@ -144,7 +144,6 @@ def test_runs_of_the_dashboard_are_left_out_unless_asked_for(world: World, ask: 
     world.deploy_jobs(("load",), ("other",))
     world.start("other")
     world.start("load")
-    # a dashboard is interactive, and those are not started yet: one that is not stands in for it
     with world.database.write() as tx:
         is_other = jobs.table.c.id == world.current("other").job.id
         tx.execute(jobs.table.update().where(is_other).values(job_ref="jobs.workspace.dashboard"))

@@ -90,9 +90,11 @@ def test_an_archived_job_is_not_started(world: World) -> None:
     assert declined(world, "a").code == "skipped_job_archived"
 
 
-def test_an_interactive_job_says_that_it_is_not_served_yet(world: World) -> None:
+def test_an_app_is_there_once_and_who_wants_it_again_gets_the_one_that_is(world: World) -> None:
     world.deploy(interactive("a"))
-    assert declined(world, "a").code == "skipped_interactive"
+    run = world.start("a")
+    assert declined(world, "a").code == "skipped_concurrency_limit"
+    assert world.start("a", mode="when_not_running").id == run.id
 
 
 @pytest.mark.parametrize(("profile", "word"), [("staging", "staging.config.toml"), ("dev", "local")])

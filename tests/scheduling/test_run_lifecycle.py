@@ -24,6 +24,7 @@ TABLE = {
     "retry": ("starting running", "pending", None),
     "succeed": ("running cancelling", "completed", "exited"),
     "fail": ("running cancelling", "failed", "exited"),
+    "never_serve": ("starting", "failed", "exited"),
     "fail_launch": ("pending starting", "failed", "launch_failed"),
     "fail_setup": ("starting", "failed", "setup_failed"),
     "lose": ("starting running cancelling", "failed", "lost"),

@@ -30,11 +30,6 @@ STALE = Upstream(parse_freshness("job.is_fresh:jobs.up"))
 OBSTACLES: list[tuple[dict[str, Any], str, str]] = [
     ({"workspace_archived": True}, "skipped_workspace_archived", "workspace is archived"),
     ({"job_archived": True}, "skipped_job_archived", "jobs.a is archived"),
-    (
-        {"job_type": "interactive"},
-        "skipped_interactive",
-        "interactive jobs are not served by this version of Homeport yet",
-    ),
     ({"is_paused": True}, "skipped_paused", "jobs.a is paused"),
     (
         {"declared_interval": DeclaredInterval(EIGHT - 9 * HOUR, EIGHT - HOUR)},

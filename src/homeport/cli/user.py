@@ -128,6 +128,7 @@ def open_platform(data_dir: Path | None, database_url: str | None) -> "Iterator[
         from homeport.bells import Bells
         from homeport.clock import SystemClock
         from homeport.config import load_settings
+        from homeport.operations.app_addresses import addresses_of
         from homeport.operations.platform import Platform
         from homeport.store.blobs import Blobs
         from homeport.store.database import Database
@@ -150,6 +151,7 @@ def open_platform(data_dir: Path | None, database_url: str | None) -> "Iterator[
         database.migrate()
         source = master_keys.source_of(settings.data_dir / "keys", settings.master_key_command)
         vault = encryption.open_vault(database, source)
+        url = (settings.public_url or f"http://localhost:{settings.port}").rstrip("/")
         yield Platform(
             database=database,
             blobs=Blobs(settings.effective_storage_url, ArchiveSealing(database, vault, clock)),
@@ -158,8 +160,9 @@ def open_platform(data_dir: Path | None, database_url: str | None) -> "Iterator[
             bells=Bells(),
             settings=settings,
             dataplane_tokens=DataplaneTokens(derived.derive(vault.master_key, "dataplane tokens")),
-            url=(settings.public_url or f"http://localhost:{settings.port}").rstrip("/"),
+            url=url,
             runner_url="",
+            apps=addresses_of(settings, url),
         )
     finally:
         database.close()

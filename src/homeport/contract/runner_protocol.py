@@ -43,6 +43,15 @@ class FileLaunch(Model):
     """base64"""
 
 
+class AppLaunch(Model):
+    """What a runner must know of an app that it serves."""
+
+    ready_path: str | None
+    """Where the app says that it is well; none: it is ready when it accepts a connection."""
+    start_seconds: float
+    """How long it may take until it answers."""
+
+
 class Launch(Model):
     """All a runner needs to run one attempt; handed out once, for the ticket."""
 
@@ -69,6 +78,8 @@ class Launch(Model):
     """The longest log of the attempt that is kept; none: no limit."""
     spool_bytes: int | None = None
     """How much of the log may wait for the server on the node's disk."""
+    app: AppLaunch | None = None
+    """Set where the run is an app: the runner chooses its port and opens the tunnel."""
 
 
 WireLine = tuple[datetime, IoStream, Source, Stage, Annotated[str, Field(max_length=MAX_LINE_CHARS)]]
@@ -93,7 +104,7 @@ class StartedRequest(Model):
 
 
 class ExitRequest(Model):
-    cause: Literal["exited", "cancelled", "timed_out", "setup_failed", "lost"]
+    cause: Literal["exited", "cancelled", "timed_out", "setup_failed", "lost", "not_serving"]
     exit_code: int | None = Field(None, ge=-MAX_INT, le=MAX_INT)
     detail: str | None = Field(None, max_length=10_000)
     lines: int = Field(ge=0, le=MAX_COUNT)

@@ -4,6 +4,7 @@ webhooks, reasons of starts that were declined."""
 from datetime import datetime, timedelta
 
 from homeport.store import (
+    app_passes,
     credentials,
     declined_starts,
     device_codes,
@@ -31,6 +32,7 @@ class PruneExpired:
 
     def work(self, now: datetime) -> float:
         with self._database.write() as tx:
+            app_passes.delete_expired(tx, now - _KEPT_FOR)
             credentials.delete_expired(tx, now - _KEPT_FOR)
             packages.delete_stale_uploads(tx, now - _KEPT_FOR)
             device_codes.delete_expired(tx, now - _KEPT_FOR)

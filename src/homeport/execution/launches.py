@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from homeport.contract import dlt_deployment
-from homeport.contract.runner_protocol import FileLaunch, Launch, PackageLaunch
+from homeport.contract.runner_protocol import AppLaunch, FileLaunch, Launch, PackageLaunch
 from homeport.execution import environments, secret_values
 
 DATA_PROFILES = {"access": "prod"}
@@ -68,6 +68,10 @@ class LaunchOrder:
     """Whether another attempt may follow, which goes on with the working state of this one."""
     notes: tuple[str, ...] = ()
     """First lines of the log."""
+    app_start_seconds: float = 180.0
+    """How long an app may take until it answers."""
+    base_path: str | None = None
+    """Below which path an app is served; none: it has an origin of its own."""
     beacon_url: str | None = field(default=None, repr=False)
     """Where dlt inside of the run reports to; a secret of the run."""
     log_limit_bytes: int | None = None
@@ -79,15 +83,29 @@ class LaunchOrder:
 def limits_of(definition: dlt_deployment.Definition, timeout: float, grace: float) -> Limits:
     """The job's limits, with the server's defaults where it sets none (run contract §10).
 
-    A job that says `timeout: null` wants no limit; interactive jobs have none unless they say so.
+    A job that says `timeout: null` wants no limit; interactive jobs have none: what they say is how long they may
+    be idle.
     """
     execute = definition["execute"]
     if "timeout" not in execute:
-        is_interactive = definition["entry_point"]["job_type"] == "interactive"
-        return Limits(None if is_interactive else timeout, grace)
+        return Limits(None if is_interactive(definition) else timeout, grace)
     spec = execute["timeout"] or {}
-    limit = spec.get("timeout")
+    limit = None if is_interactive(definition) else spec.get("timeout")
     return Limits(None if limit is None else float(limit), float(spec.get("grace_period", grace)))
+
+
+def is_interactive(definition: dlt_deployment.Definition) -> bool:
+    """Whether its runs are apps."""
+    return bool(definition["entry_point"]["job_type"] == "interactive")
+
+
+def idle_limit_of(definition: dlt_deployment.Definition, default: float) -> float | None:
+    """After how many seconds without use an app stops; none: never (run contract §9)."""
+    execute = definition["execute"]
+    if "timeout" not in execute:
+        return default
+    limit = (execute["timeout"] or {}).get("timeout")
+    return None if limit is None else float(limit)
 
 
 def compose(order: LaunchOrder, session: str, configuration_sha256: str, secrets: Sequence[str] = ()) -> Launch:
@@ -102,6 +120,9 @@ def compose(order: LaunchOrder, session: str, configuration_sha256: str, secrets
     )
     environment = environments.compose(order.requirements, order.definition)
     in_addresses = secret_values.of_variables((), environment.requirements)
+    if is_interactive(order.definition):
+        # the port is chosen on the node
+        entry_point["run_args"] = {"base_path": order.base_path} if order.base_path else {}
     return Launch(
         session=session,
         lease_seconds=order.lease_seconds,
@@ -132,7 +153,28 @@ def compose(order: LaunchOrder, session: str, configuration_sha256: str, secrets
         secrets=[*secrets, *in_addresses],
         log_limit_bytes=order.log_limit_bytes,
         spool_bytes=order.spool_bytes,
+        app=_app(order),
     )
+
+
+_HEALTH = {"marimo": "/health", "dashboard": "/health", "streamlit": "/_stcore/health"}
+"""Where the apps of a launcher say that they are well (run contract §5.3)."""
+
+KNOW_BASE_PATH = frozenset({"marimo", "streamlit"})
+"""Launchers whose apps can live below a path."""
+
+
+def launcher_name(definition: dlt_deployment.Definition) -> str:
+    """The last part of the launcher's module: marimo, streamlit, mcp, dashboard, job."""
+    return dlt_deployment.launcher_of(definition).rpartition(".")[2]
+
+
+def _app(order: LaunchOrder) -> AppLaunch | None:
+    if not is_interactive(order.definition):
+        return None
+    path = _HEALTH.get(launcher_name(order.definition))
+    ready_path = None if path is None else (order.base_path or "") + path
+    return AppLaunch(ready_path=ready_path, start_seconds=order.app_start_seconds)
 
 
 def _variables(order: LaunchOrder) -> dict[str, str]:

@@ -17,7 +17,7 @@ from homeport.contract.packages import ConfigurationResponse, DeploymentResponse
 from homeport.contract.run_details import DetailedJobRunResponse
 from homeport.contract.runs import DownstreamJobRunResponse, JobRunResponse, PipelineRunSummaryResponse
 from homeport.execution.launches import limits_of
-from homeport.operations import neighbours
+from homeport.operations import app_addresses, neighbours
 from homeport.operations.platform import Platform
 from homeport.store import job_triggers, jobs, organizations, packages, run_starts, runs, workspaces
 from homeport.store.schema import Tx
@@ -149,12 +149,21 @@ def _job_fields(current: jobs.CurrentJob, next_at: datetime | None, platform: Pl
         "is_archived": found.archived_at is not None,
         "is_paused": found.paused_at is not None,
         "next_scheduled_run_at": next_at,
+        "job_url": _job_url(current, platform),
         "public_secret": found.public_secret,
         "public_url": found.public_secret and f"{platform.url}/p/{found.public_secret}",
         "created_by": found.created_by,
         "created_at": found.created_at,
         "updated_at": found.updated_at,
     }
+
+
+def _job_url(current: jobs.CurrentJob, platform: Platform) -> str | None:
+    """Where its app is; none where it has none."""
+    name = current.job.app_name
+    if name is None or current.version.job_type != "interactive":
+        return None
+    return platform.apps.url_of(name) + app_addresses.path_hint(current.version.definition)
 
 
 def _version_fields(version: jobs.JobVersion) -> dict[str, Any]:

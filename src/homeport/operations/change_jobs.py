@@ -53,21 +53,6 @@ def unpublish(platform: Platform, principal: Principal, workspace_id: UUID, job_
     return _change(platform, principal, workspace_id, job_id, "unpublish", _unpublished)
 
 
-def name_of_published(platform: Platform, secret: UUID) -> str:
-    """What is behind a public link; `NotFound` when it was taken back or never was."""
-    with platform.database.read() as tx:
-        found = jobs.published(tx, secret)
-        workspace = None if found is None else workspaces.get(tx, found.job.workspace_id)
-    if (
-        found is None
-        or found.job.archived_at is not None
-        or workspace is None
-        or workspace.archived_at is not None
-    ):
-        raise NotFound("This link leads nowhere: it was taken back, or replaced by a newer one.")
-    return str(found.version.definition.get("expose", {}).get("display_name") or found.job.job_ref)
-
-
 def _change(
     platform: Platform,
     principal: Principal,

@@ -21,13 +21,24 @@ from homeport.contract.jobs import (
     JobsDeployReceipt,
 )
 from homeport.operations import answers, auditing, job_schedules, manifest_checks
+from homeport.operations.app_addresses import names_for
 from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
 from homeport.scheduling.dependency_order import dependency_order, upstreams_of
 from homeport.scheduling.reconciliation import Change, DeployedJob, JobDeployOutcome, WantedJob, reconcile
 from homeport.scheduling.start_decision import TriggerStatus
 from homeport.scheduling.triggers import TriggerKind, parse_trigger
-from homeport.store import declined_starts, job_triggers, jobs, packages, run_starts, runs, ticks, workspaces
+from homeport.store import (
+    apps,
+    declined_starts,
+    job_triggers,
+    jobs,
+    packages,
+    run_starts,
+    runs,
+    ticks,
+    workspaces,
+)
 from homeport.store.schema import Tx
 from homeport.telemetry import events
 
@@ -247,6 +258,7 @@ def _create(context: _Deploy, change: Change, definition: Definition) -> jobs.Cu
         created_by=context.principal.member_id,
         created_at=context.now,
         updated_at=context.now,
+        app_name=_app_name(context, version),
     )
     jobs.insert(context.tx, job, version)
     current = jobs.CurrentJob(job, version)
@@ -268,6 +280,7 @@ def _update(context: _Deploy, change: Change, before: jobs.CurrentJob, definitio
         archived_at=None,
         paused_at=before.job.paused_at if job_schedules.is_recurring(version) else None,
         updated_at=before.job.updated_at if change.outcome is JobDeployOutcome.UNCHANGED else context.now,
+        app_name=before.job.app_name or _app_name(context, version),
     )
     if job != before.job:
         jobs.save(
@@ -278,11 +291,21 @@ def _update(context: _Deploy, change: Change, before: jobs.CurrentJob, definitio
             archived_at=None,
             paused_at=job.paused_at,
             updated_at=job.updated_at,
+            app_name=job.app_name,
         )
     current = jobs.CurrentJob(job, version)
     if job != before.job:
         _index_triggers(context, current, previous=before)
     return current
+
+
+def _app_name(context: _Deploy, version: jobs.JobVersion) -> str | None:
+    """The name in the address of an interactive job's app; it stays the job's for good."""
+    if version.job_type != "interactive":
+        return None
+    workspace = workspaces.get(context.tx, context.workspace_id)
+    assert workspace is not None
+    return apps.first_free(context.tx, names_for(str(version.definition["job_ref"]), workspace.name))
 
 
 def _archive(context: _Deploy, before: jobs.CurrentJob) -> jobs.CurrentJob:

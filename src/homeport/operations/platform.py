@@ -12,6 +12,7 @@ from homeport.config import Settings
 from homeport.execution.maskings import Maskings
 from homeport.logs.sharing import SharedPieces
 from homeport.mail import Mailer
+from homeport.operations.app_addresses import AppAddresses
 from homeport.store.blobs import Blobs
 from homeport.store.database import Database
 
@@ -29,6 +30,8 @@ class Platform:
     """This server's address for people: links that are given out lead there."""
     runner_url: str
     """This server's address as runners of this machine reach it."""
+    apps: AppAddresses
+    """Where apps are found."""
     providers: Mapping[str, Provider] = field(default_factory=dict)
     """Who vouches for people, by key."""
     mailer: Mailer | None = None

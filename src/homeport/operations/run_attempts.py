@@ -24,7 +24,7 @@ from homeport.contract.runner_protocol import (
 from homeport.errors import Conflict, NotFound, NotSignedIn
 from homeport.execution import configurations, launches
 from homeport.logs import writing
-from homeport.operations import run_secrets, variables, webhooks
+from homeport.operations import app_addresses, run_secrets, variables, webhooks
 from homeport.operations.platform import Platform
 from homeport.scheduling import run_lifecycle as lifecycle
 from homeport.scheduling.run_lifecycle import RunStatus
@@ -155,7 +155,9 @@ def finish(platform: Platform, attempt_id: str, session: str, report: ExitReques
         if report.lines > attempt.next_line:
             raise Conflict("Lines of the log are missing: send them first.", code="lines_missing")
         detail = report.detail or (run.end_detail if report.cause == "cancelled" else None)
-        ending = run_endings.ending_of_exit(RunStatus(run.status), report.cause, report.exit_code, detail)
+        serves = launches.is_interactive(jobs.version(tx, run.job_version_id).definition)
+        status = RunStatus(run.status)
+        ending = run_endings.ending_of_exit(status, report.cause, report.exit_code, detail, serves=serves)
         ended = run_endings.end(tx, run.id, ending, now, platform.settings.follow_ups_per_minute)
         if ended is None:
             raise Conflict(f"A run that is {run.status} cannot end as {report.cause}.", code="not_yours")
@@ -215,6 +217,8 @@ def _order(
         api_url=platform.runner_url,
         lease_seconds=settings.lease_seconds,
         beacon_url=f"{platform.runner_url}/beacon/v1/{run_secrets.beacon_tokens(platform).of_run(run.id)}",
+        app_start_seconds=settings.app_start_seconds,
+        base_path=_base_path(tx, platform, run, version),
         carries=policy.may_retry,
         notes=_first_lines(tx, run, attempt, policy.attempts),
         variables=given.values,
@@ -230,6 +234,13 @@ def _new_token(tx: Tx, attempt_id: str, order: launches.LaunchOrder, now: dateti
     token = run_tokens.new(attempt_id, account, now)
     attempts.set_token(tx, attempt_id, secrets.hash_of(token))
     return token
+
+
+def _base_path(tx: Tx, platform: Platform, run: runs.Run, version: jobs.JobVersion) -> str | None:
+    current = jobs.get(tx, run.workspace_id, run.job_id)
+    if current is None or current.job.app_name is None:
+        return None
+    return app_addresses.base_path_for(platform.apps, current.job.app_name, version.definition)
 
 
 def _first_lines(tx: Tx, run: runs.Run, attempt: attempts.Attempt, most: int) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
     pending ──submit──▶ starting ──begin──▶ running ──succeed──▶ completed
        │                   │  │                │ │
-       │                   │  │                │ └─fail, lose──▶ failed ◀── fail_launch, fail_setup, lose
+       │                   │  │                │ └─fail, lose──▶ failed ◀── fail_launch, fail_setup, lose,
+       │                   │  │                │ │                         never_serve
        │                   │  └──ask_cancel──┐ └──time_out──▶ cancelled
        │                   │                 ▼                   ▲
        │                   │             cancelling ─finish_cancel, time_out
@@ -102,6 +103,9 @@ ASK_CANCEL = _transition("ask_cancel", "starting running", "cancelling")
 SUCCEED = _transition("succeed", "running cancelling", "completed", EndCause.EXITED)
 FAIL = _transition("fail", "running cancelling", "failed", EndCause.EXITED)
 
+# An app is running once it answers: one that ends before has not got that far.
+NEVER_SERVE = _transition("never_serve", "starting", "failed", EndCause.EXITED)
+
 FAIL_LAUNCH = _transition("fail_launch", "pending starting", "failed", EndCause.LAUNCH_FAILED)
 FAIL_SETUP = _transition("fail_setup", "starting", "failed", EndCause.SETUP_FAILED)
 LOSE = _transition("lose", "starting running cancelling", "failed", EndCause.LOST)
@@ -120,6 +124,7 @@ TRANSITIONS: Mapping[str, Transition] = MappingProxyType(
             RETRY,
             SUCCEED,
             FAIL,
+            NEVER_SERVE,
             FAIL_LAUNCH,
             FAIL_SETUP,
             LOSE,

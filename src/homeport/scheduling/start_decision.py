@@ -15,7 +15,7 @@ from homeport.scheduling.triggers import Trigger
 
 
 class TriggerStatus(StrEnum):
-    """What became of a request to start, in the words of the wire (open there; the last two are ours)."""
+    """What became of a request to start, in the words of the wire (open there; the last one is ours)."""
 
     TRIGGERED = "triggered"
     """A run was started."""
@@ -35,8 +35,6 @@ class TriggerStatus(StrEnum):
     """An upstream is not fresh. A scheduled tick is deferred until it is."""
     SKIPPED_JOB_ARCHIVED = "skipped_job_archived"
     """The job is put away."""
-    SKIPPED_INTERACTIVE = "skipped_interactive"
-    """Interactive jobs are not served yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ class Decline:
 
 def decide_start(facts: StartFacts, request: StartRequest) -> Start | Decline:
     """Start, or the first obstacle in the order of this function."""
-    barred = _archived(facts) or _not_served(facts) or _paused(facts, request)
+    barred = _archived(facts) or _paused(facts, request)
     if barred is not None:
         return barred
     interval, refresh = window_of(facts, request)
@@ -146,14 +144,6 @@ def _archived(facts: StartFacts) -> Decline | None:
             f"{facts.job_ref} is archived; restore it or deploy it again to run it",
         )
     return None
-
-
-def _not_served(facts: StartFacts) -> Decline | None:
-    if facts.job_type != "interactive":
-        return None
-    return _decline(
-        TriggerStatus.SKIPPED_INTERACTIVE, "interactive jobs are not served by this version of Homeport yet"
-    )
 
 
 def _paused(facts: StartFacts, request: StartRequest) -> Decline | None:

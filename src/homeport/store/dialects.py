@@ -16,6 +16,7 @@ from homeport.errors import SetupError
 _BUSY_TIMEOUT_MS = 30_000
 _MIGRATION_LOCK = 0x686F6D65  # "home"
 PLACES_LOCK = 0x706C6163  # "plac"
+APP_NAMES_LOCK = 0x61707073  # "apps"
 _LOCKS = 0x706F7274  # "port"; a space of its own, since these have two numbers
 
 # errors go to the server's log, and what is in a statement's parameters must not

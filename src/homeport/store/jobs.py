@@ -42,10 +42,13 @@ table = sa.Table(
     sa.Column("last_run_at", Moment),
     sa.Column("public_secret", sa.Uuid),
     sa.Column("code_hash", sa.String(64)),
+    # a label of host names, so unique in the whole installation
+    sa.Column("app_name", sa.String(63)),
     sa.UniqueConstraint("workspace_id", "job_ref"),
     # with what lists leave out, so that they are counted without reading the jobs
     sa.Index("ix_jobs_last_run", "workspace_id", "last_run_at", "archived_at"),
     sa.Index("uq_jobs_public_secret", "public_secret", unique=True),
+    sa.Index("uq_jobs_app_name", "app_name", unique=True),
 )
 
 versions = sa.Table(
@@ -124,6 +127,8 @@ class Job:
     """Whoever has it reaches the job's app without signing in."""
     code_hash: str | None = None
     """Content of the code that the latest deploy of the job came with; none when there was none yet."""
+    app_name: str | None = None
+    """What the address of its app begins with; only of jobs that are or were interactive."""
 
 
 @dataclass(frozen=True)

@@ -206,8 +206,16 @@ def announce(bells_: bells.Bells, ended: Ended) -> None:
     bells_.ring(bells.log_of(run.id), bells.orders_for(run.id), bells.RUNS_PENDING)
 
 
-def ending_of_exit(status: RunStatus, cause: str, exit_code: int | None, detail: str | None) -> Ending:
-    """The ending that a runner's exit report means for a run that is in `status`."""
+def ending_of_exit(
+    status: RunStatus, cause: str, exit_code: int | None, detail: str | None, *, serves: bool = False
+) -> Ending:
+    """The ending that a runner's exit report means for a run that is in `status`.
+
+    `serves`: it is an app, which has no good end of its own accord (run contract §9).
+    """
+    if serves and cause in ("exited", "not_serving"):
+        step = lifecycle.NEVER_SERVE if status is RunStatus.STARTING else lifecycle.FAIL
+        return Ending(step, detail or _words_for(exit_code), exit_code)
     if cause == "exited":
         if exit_code == 0:
             return Ending(lifecycle.SUCCEED, detail, exit_code)

@@ -1,6 +1,8 @@
 """Every table of the store, in one place: importing this module fills `metadata`."""
 
 from homeport.store import (
+    app_passes,
+    apps,
     attempts,
     audit_log,
     beacon_reports,
@@ -33,6 +35,8 @@ from homeport.store import (
 from homeport.store.schema import metadata
 
 __all__ = [
+    "app_passes",
+    "apps",
     "attempts",
     "audit_log",
     "beacon_reports",

@@ -27,6 +27,7 @@ from homeport.web.invitation import InvitationPage
 from homeport.web.job import Bar, EdgeItem, JobPage, PipelineLink, TriggerItem, WebhookPart
 from homeport.web.keys import KeyList, KeyRow, KeysPage
 from homeport.web.members import InvitationRow, MemberRow, MembersPage, WorkspacePart
+from homeport.web.open_app import OpenAppPage
 from homeport.web.pipeline import PipelinePage
 from homeport.web.rendering import Page, Renderer
 from homeport.web.rows import JobRow, LatestRun, RunRow, TickRow
@@ -463,6 +464,7 @@ STORIES: dict[str, Page] = {
         Frame("Not right now", NOW, _PERSON), 409, "Not right now", "jobs.fruitshop.load was not started.",
         ("1 run is active, and 1 at once is the limit", HOSTILE), "#",
     ),
+    "open-app": OpenAppPage(Frame("Opening the app", NOW, _PERSON), "#"),
 }  # fmt: skip
 """Name to page."""
 

@@ -1,0 +1,97 @@
+"""Links that runners have dialled, by run: idle ones wait for a visitor, used ones can be used once more.
+
+The first byte that is written to an idle link connects it to the app (`homeport_runner/tunnel.py`).
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from uuid import UUID
+
+from homeport.proxy.routes import NoRoute
+from homeport.proxy.streams import Stream
+
+PROTOCOL = b"homeport-tunnel"
+_PATIENCE_SECONDS = 10.0
+"""A runner dials anew in a millisecond, and within three seconds after this server came back."""
+_MOST_IDLE = 64
+"""Of one run: more than any runner of ours offers."""
+_MOST_KEPT = 16
+
+
+class Tunnels:
+    def __init__(self) -> None:
+        self._idle: dict[UUID, deque[Stream]] = defaultdict(deque)
+        self._kept: dict[UUID, list[Stream]] = defaultdict(list)
+        self._waiting: dict[UUID, deque[asyncio.Future[Stream]]] = defaultdict(deque)
+
+    def offer(self, run_id: UUID, link: Stream) -> None:
+        """A runner has dialled."""
+        waiting = self._waiting.get(run_id, ())
+        while waiting:
+            visitor = waiting.popleft()
+            if not visitor.done():
+                visitor.set_result(link)
+                return
+        idle = self._idle[run_id]
+        self._drop_dead(idle)
+        if len(idle) >= _MOST_IDLE:
+            idle.popleft().close()
+        idle.append(link)
+
+    async def open(self, run_id: UUID, *, kept: bool) -> Stream:
+        if kept and (found := self._take_kept(run_id)) is not None:
+            return found
+        idle = self._idle.get(run_id, ())
+        while idle:
+            link = idle.popleft()
+            if not link.has_ended:
+                return link
+            link.close()
+        return await self._wait(run_id)
+
+    def keep(self, run_id: UUID, stream: Stream) -> None:
+        kept = self._kept[run_id]
+        kept.append(stream)
+        if len(kept) > _MOST_KEPT:
+            kept.pop(0).close()
+
+    def close(self) -> None:
+        """This server goes; the runners dial again when it is back."""
+        for links in [*self._idle.values(), *self._kept.values()]:
+            for link in links:
+                link.close()
+            links.clear()
+
+    def sweep(self) -> None:
+        """Forget what is dead; runs end without telling us."""
+        for run_id in [*self._idle, *self._kept]:
+            self._drop_dead(self._idle.get(run_id, deque()))
+            kept = [link for link in self._kept.get(run_id, ()) if not link.has_ended]
+            self._kept[run_id] = kept
+            if not kept and not self._idle.get(run_id) and not self._waiting.get(run_id):
+                for links in (self._idle, self._kept, self._waiting):
+                    links.pop(run_id, None)
+
+    def _take_kept(self, run_id: UUID) -> Stream | None:
+        kept = self._kept.get(run_id, [])
+        while kept:
+            # the one that was used last: the app closes those that lie idle
+            link = kept.pop()
+            if not link.has_ended:
+                return link
+            link.close()
+        return None
+
+    async def _wait(self, run_id: UUID) -> Stream:
+        visitor: asyncio.Future[Stream] = asyncio.get_running_loop().create_future()
+        self._waiting[run_id].append(visitor)
+        try:
+            return await asyncio.wait_for(visitor, _PATIENCE_SECONDS)
+        except TimeoutError as error:
+            raise NoRoute from error
+
+    @staticmethod
+    def _drop_dead(links: deque[Stream]) -> None:
+        for link in [link for link in links if link.has_ended]:
+            links.remove(link)
+            link.close()
