@@ -48,7 +48,9 @@ def supervise(
             if cause is not None:
                 process.terminate()
                 kill_at = now + grace
-                spool.remark(_why(cause, orders, timeout), stage)
+                # what the app's author has to change is for everybody who reads the log
+                source = "setup" if cause == NOT_SERVING else "runner"
+                spool.remark(_why(cause, orders, timeout), stage, source)
         elif now >= kill_at or (orders.is_urgent and kill_at != _NEVER):
             process.kill()
             kill_at = _NEVER

@@ -31,6 +31,7 @@ _HEAD_SECONDS = 75.0
 _CHECK_AGAIN_SECONDS = 5.0
 """How soon somebody who may not be there any more is put out, with whatever they hold open."""
 _LOOK_AGAIN_SECONDS = 1.0
+_LINGER_SECONDS = 2.0
 _LARGEST_FORM = 16 * 1024
 _RELOAD_SECONDS = 1
 
@@ -76,10 +77,15 @@ class Visits:
 
     async def _refuse(self, visitor: h11.Connection, client: Stream, error: h11.RemoteProtocolError) -> None:
         """What is no HTTP gets one answer, and no second chance."""
-        with suppress(Gone, h11.LocalProtocolError):
+        with suppress(Gone, TimeoutError, h11.LocalProtocolError):
             if visitor.our_state in (h11.IDLE, h11.SEND_RESPONSE):
                 body = b"This is not a request that can be answered.\n"
                 await self._send(visitor, client, _Answered(error.error_status_hint, [_PLAIN, _CLOSE], body))
+                client.end()
+                # a connection that is closed with something unread takes the answer with it
+                async with asyncio.timeout(_LINGER_SECONDS):
+                    while await client.read():
+                        pass
         client.close()
 
     async def _one(self, visitor: h11.Connection, client: Stream, peer: str) -> bool:
