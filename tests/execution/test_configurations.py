@@ -56,3 +56,10 @@ def test_plain_files_of_all_profiles_are_read_and_those_with_secrets_are_not(tmp
     }
     archive.write_bytes(package(files))
     assert plain_documents(archive) == {"": {"jobs": {"a": 1}}, "prod": {"b": 2}}
+
+
+def test_a_run_gets_no_files_of_other_profiles() -> None:
+    files = ["config.toml", "secrets.toml", "prod.config.toml", "prod.secrets.toml", "access.config.toml"]
+    of_access = unpacked(for_runs(package(dict.fromkeys(files, "")), profile="access"))
+    assert [name for name in files if name in of_access] == ["config.toml", "secrets.toml", "access.config.toml"]
+    assert set(unpacked(for_runs(package(dict.fromkeys(files, ""))))) >= set(files)

@@ -20,8 +20,9 @@ _PLAIN = "config.toml"
 _CREDENTIALS = ("api_key", "auth_token", "refresh_token")
 
 
-def for_runs(archive: bytes) -> bytes:
-    """The archive without credentials. The same input always gives the same bytes: their digest is checked."""
+def for_runs(archive: bytes, profile: str | None = None) -> bytes:
+    """The archive without credentials, and with a profile, without the files of other profiles: what `prod` may do
+    is no business of an app. The same input always gives the same bytes: their digest is checked."""
     out = io.BytesIO()
     with (
         tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as source,
@@ -29,6 +30,8 @@ def for_runs(archive: bytes) -> bytes:
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as target,
     ):
         for member in source:
+            if profile is not None and _is_of_another_profile(member.name, profile):
+                continue
             file = source.extractfile(member) if member.isreg() else None
             if file is None:
                 target.addfile(member)
@@ -39,6 +42,12 @@ def for_runs(archive: bytes) -> bytes:
             member.size = len(content)
             target.addfile(member, io.BytesIO(content))
     return out.getvalue()
+
+
+def _is_of_another_profile(name: str, profile: str) -> bool:
+    """`<profile>.config.toml` and `<profile>.secrets.toml` belong to a profile, the plain ones to all."""
+    of_profile, dot, rest = name.removeprefix("files/").rpartition(".")[0].rpartition(".")
+    return dot == "." and rest in ("config", "secrets") and of_profile != profile
 
 
 def _without_credentials(content: bytes) -> bytes:

@@ -65,7 +65,7 @@ def claim(platform: Platform, attempt_id: str, request: ClaimRequest) -> Launch:
         given = variables.of_run(tx, platform, run.workspace_id, run.profile)
         order, configuration = _order(tx, platform, run, attempt, given)
         order = replace(order, token=_new_token(tx, attempt_id, order, now))
-    archive = _configuration_for_runs(platform, configuration)
+    archive = _configuration_for_runs(platform, configuration, run.profile)
     not_to_be_seen = run_secrets.of_run(platform, run.id, archive, given, order.token)
     return launches.compose(order, session, hashlib.sha256(archive).hexdigest(), not_to_be_seen)
 
@@ -80,13 +80,13 @@ def package(platform: Platform, attempt_id: str, session: str, which: Literal["c
     if found is None:
         raise NotFound(f"The run's {which} is not stored any more.")
     if which == "configuration":
-        return _configuration_for_runs(platform, found)
+        return _configuration_for_runs(platform, found, run.profile)
     return platform.blobs.get(found.workspace_id, kind, found.archive_sha256)
 
 
-def _configuration_for_runs(platform: Platform, configuration: packages.Package) -> bytes:
+def _configuration_for_runs(platform: Platform, configuration: packages.Package, profile: str) -> bytes:
     stored = platform.blobs.get(configuration.workspace_id, configuration.kind, configuration.archive_sha256)
-    return configurations.for_runs(stored)
+    return configurations.for_runs(stored, profile)
 
 
 def take_lines(
