@@ -112,9 +112,6 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^/?#]+[^?#]*$",
         description="where wildcard names cannot be had: apps are at <this address>/<name>/",
     )
-    apps_port: int | None = Field(
-        None, ge=0, le=65_535, description="a second port to listen on, for apps_url without a proxy in front"
-    )
     app_idle_seconds: float = Field(
         1800.0, gt=0, description="an app that nobody uses for so long stops, where its job sets nothing"
     )
