@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-PARTS = ("runs", "logs", "lists", "schedules")
+PARTS = ("runs", "logs", "lists", "schedules", "apps")
 
 
 def main() -> None:

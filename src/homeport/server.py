@@ -39,7 +39,7 @@ from homeport.execution.engines import Engine
 from homeport.execution.engines.local import LocalEngine
 from homeport.logs.retention import Rules
 from homeport.mail import mailer_of
-from homeport.operations import first_start
+from homeport.operations import app_addresses, first_start
 from homeport.operations.app_addresses import addresses_of
 from homeport.operations.first_start import FirstStart
 from homeport.operations.platform import Platform
@@ -107,6 +107,7 @@ class Server:
         )
         self.first_start = first_start.ensure(self.platform)
         self._start_services(database)
+        app_addresses.check(self.platform.apps, self.url, self.platform.runner_url)
         self._proxy = Proxy(self.platform)
         self.app = build_app(self.platform, self._readiness(database, blobs))
 

@@ -27,7 +27,7 @@ PROTOCOL = "homeport-tunnel"
 IDLE_LINKS = 6
 """As many connections as a browser opens at once."""
 _DIAL_SECONDS = 10.0
-_PIECE = 256 * 1024
+_PIECE = 1024 * 1024
 _LONGEST_HEAD = 16 * 1024
 _OVER = frozenset({401, 404, 409})
 
@@ -44,7 +44,7 @@ class _End:
 
     sock: socket.socket
     link: _Link
-    waiting: bytes = b""
+    waiting: bytes | memoryview = b""
     is_connecting: bool = False
     has_ended: bool = False
     """It sends no more."""
@@ -72,6 +72,8 @@ class Tunnel:
         self._selector.register(self._bell, _READ, None)
         self._lock = threading.Condition()
         self._dialled: list[socket.socket] = []
+        self._links: dict[int, _Link] = {}
+        """The mover's, by identity; not all of their sockets are registered at all times."""
         self._idle = 0
         self._is_over = False
         self._threads = [
@@ -167,6 +169,7 @@ class Tunnel:
         for sock in fresh:
             link = _Link()
             link.near = _End(sock, link)
+            self._links[id(link)] = link
             self._selector.register(sock, _READ, link.near)
 
     def _move(self, end: _End, events: int) -> None:
@@ -203,7 +206,7 @@ class Tunnel:
                 self._close(end.link)
                 return
         if data:
-            other.waiting += data
+            other.waiting = data  # nothing waits there: see above
         else:
             end.has_ended = True
         if not other.is_connecting:
@@ -236,7 +239,7 @@ class Tunnel:
                 sent = end.sock.send(end.waiting)
             except (BlockingIOError, ssl.SSLWantWriteError):
                 sent = 0
-            end.waiting = end.waiting[sent:]
+            end.waiting = memoryview(end.waiting)[sent:] if sent < len(end.waiting) else b""
         other = end.link.far if end is end.link.near else end.link.near
         if other is not None and other.has_ended and not end.waiting and not end.is_shut:
             end.is_shut = True
@@ -259,6 +262,7 @@ class Tunnel:
             self._selector.modify(end.sock, wanted, end)
 
     def _close(self, link: _Link) -> None:
+        self._links.pop(id(link), None)
         for end in (link.near, link.far):
             if end is not None and end.sock.fileno() >= 0:
                 with contextlib.suppress(KeyError, ValueError):
@@ -266,12 +270,13 @@ class Tunnel:
                 end.sock.close()
 
     def _close_all(self) -> None:
-        for key in list(self._selector.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr]
+        for link in list(self._links.values()):
+            self._close(link)
         with self._lock:
             for sock in self._dialled:
                 sock.close()
         self._selector.close()
+        self._bell.close()
         self._rope.close()
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from homeport.config import Settings
 from homeport.contract.dlt_deployment import Definition
+from homeport.errors import SetupError
 from homeport.execution.launches import KNOW_BASE_PATH, launcher_name
 from homeport.scheduling.triggers import TriggerKind, parse_trigger
 
@@ -78,6 +79,17 @@ def addresses_of(settings: Settings, main_url: str) -> AppAddresses:
         port = f":{main.port}" if main.port else ""
         return AppAddresses(main_url, main.scheme, f"localhost{port}")
     return AppAddresses(main_url)
+
+
+def check(addresses: AppAddresses, *own: str) -> None:
+    """`SetupError` where apps would take an address that the server's pages, clients or runners use."""
+    for url in own:
+        if addresses.is_of_apps(urlsplit(url).netloc):
+            raise SetupError(
+                f"Apps cannot be at {addresses.shared or addresses.domain}, for {url} is this server's own. "
+                "Give them another name of this machine with HOMEPORT_APPS_URL or HOMEPORT_APPS_DOMAIN, "
+                "http://apps.localhost:4040 for example."
+            )
 
 
 def names_for(job_ref: str, workspace_name: str) -> Iterator[str]:

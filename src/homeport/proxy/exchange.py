@@ -11,6 +11,7 @@ from homeport.proxy.frames import Frames
 from homeport.proxy.streams import Gone, Stream
 
 LONGEST_APP_HEAD = 256 * 1024
+_LARGE = 64 * 1024
 
 
 class AppGone(Exception):
@@ -38,6 +39,8 @@ class Exchange:
         self._app = h11.Connection(h11.CLIENT, max_incomplete_event_size=LONGEST_APP_HEAD)
         self._place = place
         self._touch = touch
+        self._is_passed = False
+        """The body of the answer was passed on to its last byte, with nothing behind it."""
         self.has_begun = False
         """Something of the answer went out to the visitor."""
 
@@ -46,7 +49,7 @@ class Exchange:
         `AppBroken`."""
         self._touch()
         upload = asyncio.create_task(self._upload(request))
-        answer = asyncio.create_task(self._answer())
+        answer = asyncio.create_task(self._answer(request.method))
         try:
             await asyncio.wait({upload, answer}, return_when=asyncio.FIRST_COMPLETED)
             if upload.done() and not answer.done():
@@ -63,9 +66,9 @@ class Exchange:
                     await task
 
     def _is_at_beginning(self) -> bool:
-        if self._app.our_state is not h11.DONE or self._app.their_state is not h11.DONE:
+        if self._app.our_state is not h11.DONE or self._stream.has_ended:
             return False
-        return not self._app.trailing_data[0] and not self._stream.has_ended
+        return self._is_passed or (self._app.their_state is h11.DONE and not self._app.trailing_data[0])
 
     async def _upload(self, request: h11.Request) -> None:
         await self._to_app(request)
@@ -100,7 +103,7 @@ class Exchange:
             except Gone as error:
                 raise AppGone from error
 
-    async def _answer(self) -> bool:
+    async def _answer(self, method: bytes) -> bool:
         """The app's answer on to the visitor; whether both sides know where it ends."""
         out: list[bytes] = []
         while True:
@@ -122,6 +125,9 @@ class Exchange:
             elif isinstance(event, h11.Response):
                 out.append(self._visitor.send(self._for_visitor(event)) or b"")
                 self.has_begun = True
+                if (size := _large_body(event)) and method != b"HEAD":
+                    await self._pass(size, out)
+                    return True
             elif isinstance(event, h11.Data):
                 self._touch()
                 out.append(self._visitor.send(h11.Data(data=event.data)) or b"")
@@ -131,6 +137,25 @@ class Exchange:
                 return True
             else:
                 raise AppGone
+
+    async def _pass(self, size: int, out: list[bytes]) -> None:
+        """A body of a known length needs no reading, so it is not put through h11."""
+        piece = self._app.trailing_data[0]
+        while True:
+            self._touch()
+            own, behind = piece[:size], piece[size:]
+            size -= len(own)
+            if own:
+                out.append(self._visitor.send(h11.Data(data=own)) or b"")
+            if not size:
+                break
+            await self._client.write(*out)
+            out.clear()
+            piece = await self._from_app()
+            if not piece:
+                raise AppGone
+        await self._client.write(*out, self._visitor.send(h11.EndOfMessage()) or b"")
+        self._is_passed = not behind
 
     async def _from_app(self) -> bytes:
         try:
@@ -176,3 +201,11 @@ class Exchange:
                 self._touch()
             await target.write(piece)
             piece = await source.read()
+
+
+def _large_body(response: h11.Response) -> int:
+    """How long the body of an answer is, if it says so and is long."""
+    if response.status_code in (204, 304) or heads.first(response.headers, b"transfer-encoding"):
+        return 0
+    size = heads.first(response.headers, b"content-length")
+    return int(size) if size.isdecimal() and int(size) >= _LARGE else 0
