@@ -50,6 +50,17 @@ def test_over_https_the_cookie_stays_there(browsers: Browsers, door: Door, world
     assert "secure" in answer.headers["set-cookie"].lower()
 
 
+def test_over_https_no_other_name_of_the_domain_can_sign_a_browser_in(
+    browsers: Browsers, door: Door, world: World
+) -> None:
+    """An app at x.example could set a cookie for all of example, but not one with this prefix."""
+    door.app = build_app(world.platform_with(public_url="https://homeport.example"), {})
+    session = sign_in.open_session_with_key(world.platform, world.api_key)
+    for name, is_in in ((COOKIE, False), (f"__Host-{COOKIE}", True)):
+        answer = browsers.of(None).get("/", headers={"Cookie": f"{name}={session}"}, follow_redirects=False)
+        assert answer.headers.get("location", "").startswith("/sign-in") != is_in
+
+
 def test_a_proxy_may_speak_https_for_us(nobody: httpx.Client, world: World) -> None:
     origin = str(nobody.base_url).rstrip("/").replace("http:", "https:")
     answer = nobody.post("/sign-in", data={"api_key": world.api_key}, headers={"Origin": origin})

@@ -17,6 +17,8 @@ from homeport.operations.platform import Platform
 from homeport.web.frame import Crumb, Frame
 
 COOKIE = "homeport_session"
+_HOST_ONLY = "__Host-"
+"""What browsers let nobody set for a whole domain: not an app at another name below the one of these pages."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def platform_of(request: Request) -> Platform:
 
 def principal_of(request: Request) -> Principal | None:
     """Who the browser's cookie stands for, if it is a good one."""
-    value = request.cookies.get(COOKIE)
+    value = session_cookie_of(request)
     if not value:
         return None
     try:
@@ -100,7 +102,7 @@ def let_in(request: Request, session: str, address: str) -> Response:
     """Give the browser its session and send it on."""
     response = RedirectResponse(address, 303)
     response.set_cookie(
-        COOKIE,
+        _cookie_name(request),
         session,
         max_age=int(SESSION_LIFETIME.total_seconds()),
         path="/",
@@ -114,8 +116,20 @@ def let_in(request: Request, session: str, address: str) -> Response:
 def let_out(request: Request) -> Response:
     """Take the session from the browser."""
     response = RedirectResponse("/sign-in", 303)
-    response.delete_cookie(COOKIE, path="/", secure=is_https(request), httponly=True, samesite="lax")
+    response.delete_cookie(
+        _cookie_name(request), path="/", secure=is_https(request), httponly=True, samesite="lax"
+    )
     return response
+
+
+def session_cookie_of(request: Request) -> str | None:
+    """What the browser shows for being signed in."""
+    return request.cookies.get(_cookie_name(request))
+
+
+def _cookie_name(request: Request) -> str:
+    # browsers take the prefix over https only
+    return _HOST_ONLY + COOKIE if is_https(request) else COOKIE
 
 
 def is_https(request: Request) -> bool:
