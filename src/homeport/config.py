@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     organization_name: str = Field("Homeport", description="name of the first organization")
     workspace_name: str = Field("default", description="name of the first workspace")
     max_runs: int = Field(8, ge=1, description="runs at once on this machine; further ones wait in order")
+    warm: bool = Field(True, description="keep a process ready for runs of environments in use, on Linux")
+    warm_memory_bytes: int = Field(
+        512 * 1024 * 1024, ge=0, description="memory that all warm processes may take; the oldest leave"
+    )
     default_timeout_seconds: float = Field(7200.0, gt=0, description="limit of a batch run whose job sets none")
     default_grace_seconds: float = Field(
         30.0, ge=0, description="time between the signal to stop and the kill, where the job sets none"

@@ -59,7 +59,10 @@ class Server:
     def __init__(self, settings: Settings, clock: Clock | None = None, engine: Engine | None = None) -> None:
         self.settings = settings
         self._clock = clock or SystemClock()
-        self._engine = engine or LocalEngine(settings.data_dir.resolve() / "node")
+        self._engine = engine or LocalEngine(
+            settings.data_dir.resolve() / "node",
+            warm_memory_bytes=settings.warm_memory_bytes if settings.warm else 0,
+        )
         self._bells = Bells()
         self._services: list[Service] = []
         self._closing = ExitStack()

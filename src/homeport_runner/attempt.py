@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -18,6 +19,7 @@ from homeport_runner import clocks
 from homeport_runner.app import App
 from homeport_runner.control import Control
 from homeport_runner.environment import ready_environment
+from homeport_runner.image import Image
 from homeport_runner.launch import Launch
 from homeport_runner.lease import Lease
 from homeport_runner.masking import Masking
@@ -52,7 +54,9 @@ class Attempt:
         tethered: Tethered,
         orders: Orders,
         claimed_at: float,
+        image: Image | None = None,
     ) -> None:
+        self._image = image
         self._node = node
         self._launch = launch
         self._tethered = tethered
@@ -134,7 +138,9 @@ class Attempt:
         variables = variables if app is None else app.variables(variables)
         try:
             command = [str(environment / "bin" / "python"), *arguments]
-            process = self._tethered.spawn(command, variables, str(root))
+            # an app starts once and stays: what a warm start saves there, nobody would notice
+            forked = app is None and self._can_be_forked(environment, root, variables)
+            process = self._tethered.spawn(command, variables, str(root), forked=forked)
         except CannotStart as error:
             raise SetupFailed(f"the run's process cannot be started: {error}") from error
         self._is_started = True
@@ -157,6 +163,15 @@ class Attempt:
                 app.finish()
             if not pipes.finish(_DRAIN_SECONDS):
                 self._spool.remark("A process out of reach still holds the run's output; not waiting.", "run")
+
+    def _can_be_forked(self, environment: Path, root: Path, variables: Mapping[str, str]) -> bool:
+        if self._image is None:
+            return False
+        owner = f"{self._launch.storage.partition('/')[0]}/{variables.get('WORKSPACE__PROFILE', '')}"
+        why = self._image.misfit(environment, owner, root, self._launch.command, variables)
+        if why is not None:
+            sys.stderr.write(f"homeport runner: a plain start, for {why}\n")
+        return why is None
 
     def _variables(self, environment: Path) -> dict[str, str]:
         return variables_of_run(

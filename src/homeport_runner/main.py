@@ -15,6 +15,7 @@ from typing import Any
 
 from homeport_runner import clocks
 from homeport_runner.attempt import LEASE_OVER, Attempt
+from homeport_runner.image import Image
 from homeport_runner.launch import DEFAULT_LEASE_SECONDS, UnusableLaunch, parse_launch
 from homeport_runner.node import Node, NoNode
 from homeport_runner.orders import Orders
@@ -30,14 +31,15 @@ MISUSED = 64
 NO_SUCH_ATTEMPT = 76
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], image: Image | None = None) -> int:
+    """`image`: what this process, a fork of a warm one, has in memory."""
     try:
         server_url, attempt_id, ticket = argv
         node = Node.from_variables(os.environ)
     except (ValueError, NoNode) as error:
         return _give_up(MISUSED, f"usage: <server url> <attempt id> <ticket>: {error}")
     orders = Orders()
-    tethered = Tethered()
+    tethered = Tethered(image)
     orders.obey_signals()
     contacts: list[float] = []
     try:
@@ -54,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
         ending = Ending(SETUP_FAILED, None, f"the server's launch cannot be used: {error}")
         phone = Phone(server_url, attempt_id, document.get("session"))
         return DONE if report_exit(phone, ending, 0, clocks.now() + REPORT_SECONDS) else LEASE_OVER
-    attempt = Attempt(node, attempt_id, server_url, launch, tethered, orders, claimed_at=contacts[-1])
+    attempt = Attempt(node, attempt_id, server_url, launch, tethered, orders, claimed_at=contacts[-1], image=image)
     return DONE if attempt.carry_out() else LEASE_OVER
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homeport_runner import family, tether
+from homeport_runner.image import Image
 
 _ANSWER_SECONDS = 30.0
 
@@ -76,12 +77,12 @@ class TetheredProcess:
 class Tethered:
     """Forks the tether. Create it while there is one thread and nothing secret in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, image: Image | None = None) -> None:
         ours, theirs = socket.socketpair()
         self._pid = os.fork()
         if self._pid == 0:
             ours.close()
-            tether.hold(theirs)
+            tether.hold(theirs, image)
         theirs.close()
         family.adopt_orphans()
         self._sock = ours
@@ -90,10 +91,13 @@ class Tethered:
     def descriptor(self) -> int:
         return self._sock.fileno()
 
-    def spawn(self, argv: Sequence[str], env: Mapping[str, str], cwd: str) -> TetheredProcess:
+    def spawn(
+        self, argv: Sequence[str], env: Mapping[str, str], cwd: str, *, forked: bool = False
+    ) -> TetheredProcess:
+        """`forked`: not as a new program, but from the image that the tether was created with."""
         stdout, stdout_end = os.pipe()
         stderr, stderr_end = os.pipe()
-        order = {"argv": list(argv), "env": dict(env), "cwd": cwd}
+        order = {"argv": list(argv), "env": dict(env), "cwd": cwd, "forked": forked}
         try:
             tether.send(self._sock, {"spawn": order}, (stdout_end, stderr_end))
         except OSError as error:

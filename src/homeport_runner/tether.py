@@ -30,9 +30,12 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from homeport_runner import family
+from homeport_runner.image import BecomeRun, Image
 
 _HEADER = struct.Struct("!I")
 _SWEEP_SECONDS = 5.0
+_NOT_STARTED = 126
+"""Exit status of a fork that could not become the run."""
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _WAITID = hasattr(os, "waitid")
 
@@ -71,25 +74,41 @@ def _exactly(sock: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
-def hold(sock: socket.socket) -> NoReturn:
-    """The life of the forked process."""
+def hold(sock: socket.socket, image: Image | None = None) -> NoReturn:
+    """The life of the forked process. A run that is forked from it leaves by `BecomeRun`."""
     try:
         os.setsid()
         os.closerange(3, sock.fileno())
         os.closerange(sock.fileno() + 1, 65536)
         family.adopt_orphans()
-        Tether(sock).loop()
+        Tether(sock, image).loop()
+    except BecomeRun:
+        raise
     except BaseException:
         traceback.print_exc(file=sys.stderr)
         family.end_descendants(_SWEEP_SECONDS)
-    finally:
-        os._exit(0)
+    os._exit(0)
+
+
+class _Forked:
+    """A child without a program of its own, with what is used here of `subprocess.Popen`."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def poll(self) -> int | None:
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if pid else None
+
+    def wait(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 class Tether:
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, image: Image | None = None) -> None:
         self._sock = sock
-        self._child: subprocess.Popen[bytes] | None = None
+        self._image = image
+        self._child: subprocess.Popen[bytes] | _Forked | None = None
         self._signalled = False
 
     def loop(self) -> None:
@@ -132,24 +151,46 @@ class Tether:
 
         stdout, stderr = descriptors
         try:
-            self._child = subprocess.Popen(
-                order["argv"],
-                cwd=order["cwd"],
-                env=order["env"],
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,
-                preexec_fn=before_exec,  # this process has one thread
-            )
+            if order["forked"]:
+                self._child = self._fork(order, stdout, stderr)
+            else:
+                self._child = subprocess.Popen(
+                    order["argv"],
+                    cwd=order["cwd"],
+                    env=order["env"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=stdout,
+                    stderr=stderr,
+                    start_new_session=True,
+                    preexec_fn=before_exec,  # this process has one thread
+                )
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             self._tell({"failed": str(error)})
         else:
             self._signalled = False
             self._tell({"spawned": self._child.pid})
         finally:
-            os.close(stdout)
-            os.close(stderr)
+            for descriptor in (stdout, stderr):
+                with contextlib.suppress(OSError):  # a run that is forked has closed them before it comes by here
+                    os.close(descriptor)
+
+    def _fork(self, order: dict[str, Any], stdout: int, stderr: int) -> _Forked:
+        """Start the run with what is in memory here. A signal that comes at once must find its session made."""
+        assert self._image is not None
+        parent = os.getpid()
+        ready, made = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                become = self._image.become(order, stdout, stderr, parent)  # closes `made`, too
+            except BaseException:
+                traceback.print_exc(file=sys.stderr)
+                os._exit(_NOT_STARTED)
+            raise become
+        os.close(made)
+        os.read(ready, 1)
+        os.close(ready)
+        return _Forked(pid)
 
     def _signal(self, number: int) -> None:
         """Signal the child's group, unless the child has ended: then its end was not our doing."""
@@ -180,7 +221,7 @@ class Tether:
             else:
                 os.waitpid(pid, os.WNOHANG)
 
-    def _child_ended(self, child: subprocess.Popen[bytes]) -> bool:
+    def _child_ended(self, child: subprocess.Popen[bytes] | _Forked) -> bool:
         if not _WAITID and child.poll() is None:
             return False
         # Before the child is buried: as long as it is a zombie, its number cannot become somebody else's.

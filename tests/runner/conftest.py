@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import select
+import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -14,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from homeport_runner import boot
+from homeport_runner import boot, tether
 
 from .fake_server import ATTEMPT, TICKET, FakeServer
 
@@ -52,13 +55,92 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+class Forked:
+    """A runner that a warm process has started, with what is used here of `subprocess.Popen`."""
+
+    def __init__(self, pid: int, asking: socket.socket) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._asking = asking
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            self._asking.settimeout(timeout)
+            answer = tether.receive(self._asking)[0]
+            assert answer is not None, "the warm process has gone"
+            self.returncode = answer["ended"]
+            self._asking.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        if self.returncode is None and not select.select([self._asking], [], [], 0)[0]:
+            return None
+        return self.wait()
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class Warm:
+    """A warm process for the empty environment."""
+
+    def __init__(self, folder: Path, environment: Path, module: str = "json", idle: float = 600.0) -> None:
+        self.folder = folder
+        self.environment = environment
+        folder.mkdir(mode=0o700)
+        ear, mouth = os.pipe()
+        os.set_blocking(mouth, False)
+        python = str(environment / "bin" / "python")
+        command = boot.warm_argv(
+            python, str(SOURCE_FOLDER), str(folder), str(environment), "0b1c/", idle, ear, module
+        )
+        variables = {"LANG": "C.UTF-8", "PATH": os.defpath, "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(
+            command, env=variables, stdin=subprocess.DEVNULL, stdout=mouth, stderr=mouth, pass_fds=[ear]
+        )
+        os.close(ear)
+        os.close(mouth)
+
+    def await_ready(self) -> Warm:
+        until(lambda: (self.folder / "socket").exists() or self.process.poll() is not None)
+        return self
+
+    def ask(self, message: dict[str, Any], log: Path) -> tuple[dict[str, Any] | None, socket.socket]:
+        asking = socket.socket(socket.AF_UNIX)
+        asking.settimeout(DEADLINE)
+        folder = os.open(self.folder, os.O_PATH)
+        asking.connect(f"/proc/self/fd/{folder}/socket")
+        os.close(folder)
+        with log.open("ab") as file:
+            tether.send(asking, message, [file.fileno()])
+        return tether.receive(asking)[0], asking
+
+    def start(self, order: dict[str, Any], log: Path) -> Forked:
+        answer, asking = self.ask(order, log)
+        assert answer is not None
+        tether.send(asking, {"go": True})
+        return Forked(answer["pid"], asking)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
 class Stage:
     """One server, one node, and as many runners as a test starts."""
 
-    def __init__(self, node: Path) -> None:
+    def __init__(self, node: Path, warm: Warm | None = None) -> None:
         self.node = node
+        self.warm = warm
         self.servers: list[FakeServer] = []
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[subprocess.Popen[bytes] | Forked] = []
 
     def serve(
         self,
@@ -82,7 +164,7 @@ class Stage:
                 "notes": [],
                 **(environment or {}),
             },
-            "command": ["job.py"],
+            "command": ["-u", "-m", "job"],
             "variables": {},
             "timeout_seconds": None,
             "grace_seconds": 5.0,
@@ -94,7 +176,13 @@ class Stage:
         self.servers.append(server)
         return server
 
-    def start(self, server: FakeServer, ticket: str = TICKET, **variables: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, server: FakeServer, ticket: str = TICKET, **variables: str
+    ) -> subprocess.Popen[bytes] | Forked:
+        if self.warm is not None:
+            forked = self.warm.start(self._order(server, ticket, variables), self.node / "runner.log")
+            self.processes.append(forked)
+            return forked
         command = boot.argv(sys.executable, str(SOURCE_FOLDER), server.url, ATTEMPT, ticket)
         env = {**os.environ, "HOMEPORT_NODE_DIR": str(self.node), "HOMEPORT_UV": str(UV), **variables}
         log = (self.node / "runner.log").open("ab")
@@ -102,6 +190,10 @@ class Stage:
             process = subprocess.Popen(command, env=env, stderr=log, start_new_session=True)
         self.processes.append(process)
         return process
+
+    def _order(self, server: FakeServer, ticket: str, variables: Mapping[str, str]) -> dict[str, Any]:
+        env = {**os.environ, "HOMEPORT_NODE_DIR": str(self.node), "HOMEPORT_UV": str(UV), **variables}
+        return {"argv": [server.url, ATTEMPT, ticket], "env": env, "cwd": str(self.node)}
 
     def run(self, server: FakeServer, **variables: str) -> dict[str, Any]:
         """Start a runner, wait for its end, and return what it reported."""
@@ -129,11 +221,29 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("node") / "environments"
 
 
-@pytest.fixture
-def stage(tmp_path: Path, environments: Path) -> Iterator[Stage]:
-    environments.mkdir(exist_ok=True)
-    (tmp_path / "environments").symlink_to(environments)
-    stage = Stage(tmp_path)
+@pytest.fixture(scope="session")
+def empty_environment(environments: Path) -> Path:
+    """Built by a run that needs it."""
+    stage = Stage(environments.parent)
+    try:
+        stage.run(stage.serve())
+    finally:
+        stage.close()
+    return environments / "empty"
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory, empty_environment: Path) -> Iterator[Warm]:
+    warm = Warm(tmp_path_factory.mktemp("warm") / "one", empty_environment).await_ready()
+    yield warm
+    warm.close()
+
+
+@pytest.fixture(params=["plain", "warm"])
+def stage(request: pytest.FixtureRequest, tmp_path: Path, empty_environment: Path) -> Iterator[Stage]:
+    """What is promised of a run holds however it is started."""
+    (tmp_path / "environments").symlink_to(empty_environment.parent)
+    stage = Stage(tmp_path, request.getfixturevalue("warm") if request.param == "warm" else None)
     yield stage
     stage.close()
 

@@ -5,22 +5,26 @@ that nobody claims, and `watch` submits it again.
 """
 
 from datetime import datetime
+from uuid import UUID
 
 from homeport import bells
 from homeport.auth import secrets
 from homeport.bells import Bells
+from homeport.contract import dlt_deployment
 from homeport.dispatch.service import AT_ONCE
-from homeport.execution.engines import Engine, EngineError, Placement
+from homeport.execution import environments
+from homeport.execution.engines import Engine, EngineError, Placement, Warmth
 from homeport.logs import writing
 from homeport.scheduling import run_lifecycle as lifecycle
 from homeport.scheduling.follow_ups import MAX_STARTS_PER_MINUTE
-from homeport.store import attempts, run_endings, runs
+from homeport.store import attempts, jobs, packages, run_endings, runs
 from homeport.store.database import Database
 from homeport.store.schema import Tx
 from homeport.telemetry import events
 
 _IDLE_SECONDS = 1.0
 _NOTED_AT_ONCE = 200
+_KNOWN_ENVIRONMENTS = 1000
 
 
 class StartPendingRuns:
@@ -42,6 +46,8 @@ class StartPendingRuns:
         self._server_url = server_url
         self._max_runs = max_runs
         self._follow_ups_per_minute = follow_ups_per_minute
+        self._environments: dict[tuple[UUID, UUID], tuple[str, str]] = {}
+        """Key and launcher by deployment and version of a job: neither ever changes."""
 
     def work(self, now: datetime) -> float:
         """Start the run that has waited longest, if there is room for it."""
@@ -51,7 +57,7 @@ class StartPendingRuns:
         if attempt is None:
             return _IDLE_SECONDS
         try:
-            self._engine.submit(Placement(attempt.id, self._server_url, ticket))
+            self._engine.submit(Placement(attempt.id, self._server_url, ticket, self._warmth_of(attempt)))
         except EngineError as error:
             self._fail(attempt, error, now)
         else:
@@ -69,6 +75,23 @@ class StartPendingRuns:
             return None
         number = attempts.count(tx, run.id) + 1
         return attempts.submit(tx, run.id, number, secrets.hash_of(ticket), now)
+
+    def _warmth_of(self, attempt: attempts.Attempt) -> Warmth | None:
+        """What the claim will say of the run's environment, for an engine that can get it ready."""
+        with self._database.read() as tx:
+            run = runs.get(tx, attempt.run_id)
+            if run is None:
+                return None
+            known = (run.deployment_id, run.job_version_id)
+            if known not in self._environments:
+                definition = jobs.version(tx, run.job_version_id).definition
+                requirements = packages.requirements(tx, run.deployment_id)
+                if len(self._environments) >= _KNOWN_ENVIRONMENTS:
+                    self._environments.clear()
+                key = environments.compose(requirements, definition).key
+                self._environments[known] = (key, dlt_deployment.launcher_of(definition))
+        key, launcher = self._environments[known]
+        return Warmth(key, f"{run.workspace_id}/{run.profile}", launcher)
 
     def _fail(self, attempt: attempts.Attempt, error: EngineError, now: datetime) -> None:
         with self._database.write() as tx:

@@ -38,6 +38,18 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True)
+class Warmth:
+    """What a runner may find ready to be quicker. A hint: nothing depends on it, and nothing in it is secret."""
+
+    environment: str
+    """Its key."""
+    owner: str
+    """`<workspace id>/<profile>`: nobody else shares what is ready."""
+    module: str
+    """What the run executes: its launcher."""
+
+
+@dataclass(frozen=True)
 class Placement:
     """All that an engine may know of an attempt. No secrets: the ticket is good once, and void after."""
 
@@ -45,6 +57,7 @@ class Placement:
     """[a-z0-9-], at most 52 characters, unique for ever; the engine-side name."""
     server_url: str
     ticket: str
+    warmth: Warmth | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 import homeport_runner
 from homeport.execution import left_lines
 from homeport.execution.engines import EngineError, Phase, Placement, Seen
+from homeport.execution.engines.warm import WarmProcesses
 from homeport_runner.boot import argv
 
 _SOURCE_FOLDER = Path(homeport_runner.__file__).parents[1]
@@ -41,15 +42,21 @@ class _Process:
 
 
 class LocalEngine:
-    """Runs on this machine, below `node_dir`."""
+    """Runs on this machine, below `node_dir`.
+
+    `warm_memory_bytes` is what warm processes may take; 0: every start is a plain one.
+    """
 
     name = "local"
 
-    def __init__(self, node_dir: Path, uv: str | None = None) -> None:
+    def __init__(self, node_dir: Path, uv: str | None = None, warm_memory_bytes: int = 0) -> None:
         self._node_dir = node_dir
         self._uv = uv or _find_uv()
         self._lock = threading.Lock()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._warm: WarmProcesses | None = None
+        if warm_memory_bytes and sys.platform == "linux":
+            self._warm = WarmProcesses(node_dir / "warm", node_dir / "environments", warm_memory_bytes)
 
     def open(self) -> None:
         if self._uv is None:
@@ -120,6 +127,8 @@ class LocalEngine:
     def _start(self, placement: Placement) -> None:
         folder = self._runs / placement.attempt
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._start_warm(placement, folder):
+            return
         command = argv(
             sys.executable, str(_SOURCE_FOLDER), placement.server_url, placement.attempt, placement.ticket
         )
@@ -139,7 +148,20 @@ class LocalEngine:
         self._children[placement.attempt] = child
         # Should we die before this is written, the next look finds no runner and submits again; the ticket
         # decides which of the two gets the attempt.
-        _write(folder / "runner.json", json.dumps(asdict(_process(child.pid))))
+        _record(folder, child.pid)
+        if self._warm is not None and placement.warmth is not None:
+            self._warm.prepare(placement.warmth)
+
+    def _start_warm(self, placement: Placement, folder: Path) -> bool:
+        if self._warm is None or placement.warmth is None:
+            return False
+        order = {
+            "argv": [placement.server_url, placement.attempt, placement.ticket],
+            "env": self._environment(),
+            "cwd": str(folder),
+        }
+        with (folder / "runner.log").open("ab") as log:
+            return self._warm.start_runner(placement.warmth, order, log, lambda pid: _record(folder, pid))
 
     def _environment(self) -> dict[str, str]:
         passed = {
@@ -168,6 +190,8 @@ class LocalEngine:
         for attempt, child in list(self._children.items()):
             if child.poll() is not None:
                 del self._children[attempt]
+        if self._warm is not None:
+            self._warm.reap()
 
 
 def _process(pid: int) -> _Process:
@@ -181,6 +205,10 @@ def _process(pid: int) -> _Process:
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return _Process(pid, started, boot)
+
+
+def _record(folder: Path, pid: int) -> None:
+    _write(folder / "runner.json", json.dumps(asdict(_process(pid))))
 
 
 def _write(path: Path, text: str) -> None:
