@@ -151,6 +151,8 @@ class Image:
                     delattr(sys.modules[above], own)
         main = types.ModuleType("__main__")
         main.__dict__["__builtins__"] = sys.modules["builtins"]
+        if "__annotations__" in vars(sys.modules["__main__"]):  # up to Python 3.13
+            main.__dict__["__annotations__"] = {}
         sys.modules["__main__"] = main
         tempfile.tempdir = None
         # Python's own generator starts anew in every fork, numpy's does not
@@ -167,7 +169,8 @@ def run_as_main(module: str) -> None:
     except BaseException as error:
         # without our own frame on top, which a plain start would not have
         trace = error.__traceback__
-        sys.excepthook(type(error), error, trace.tb_next if trace is not None else None)
+        error.__traceback__ = trace.tb_next if trace is not None else None
+        sys.excepthook(type(error), error, error.__traceback__)
         code = 1
     else:
         return

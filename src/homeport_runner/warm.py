@@ -200,13 +200,13 @@ class _Warm:
         gc.unfreeze()
         self._descriptors = _open_descriptors()
         for path in sorted(Path(".").glob("used-*.json")):
-            used = _load(path.name)
+            fresh = [name for name in _load(path.name) if name not in self._learned]
+            self._learned += fresh[: _MOST_LEARNED - len(self._learned)]
             path.unlink()
-            for name in used:
-                if len(self._learned) < _MOST_LEARNED and name not in self._learned:
-                    self._learned.append(name)
-                    self._prepare(name)
+        # written down first: the next import may be one to begin again without
         _save("learned.json", self._learned)
+        for name in self._learned:
+            self._prepare(name)
         _settle()
 
     def _prepare(self, name: str) -> None:
@@ -223,7 +223,6 @@ class _Warm:
                 Path("unfit").write_text(str(why))
                 os._exit(0)
             _save("unsafe.json", [*self._unsafe, name])
-            _save("learned.json", self._learned)
             with contextlib.suppress(OSError):
                 os.unlink("socket")
             variables = {**self._image.variables, _RESTARTS: str(self._restarts + 1)}

@@ -77,6 +77,11 @@ class Forked:
             return None
         return self.wait()
 
+    def hang_up(self) -> None:
+        """There is nobody left who could say how it ended."""
+        self.returncode = 0
+        self._asking.close()
+
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
             os.kill(self.pid, number)
@@ -94,12 +99,24 @@ class Warm:
     def __init__(self, folder: Path, environment: Path, module: str = "json", idle: float = 600.0) -> None:
         self.folder = folder
         self.environment = environment
+        self._module = module
+        self._idle = idle
         folder.mkdir(mode=0o700)
+        self.begin()
+
+    def begin(self) -> None:
         ear, mouth = os.pipe()
         os.set_blocking(mouth, False)
-        python = str(environment / "bin" / "python")
+        python = str(self.environment / "bin" / "python")
         command = boot.warm_argv(
-            python, str(SOURCE_FOLDER), str(folder), str(environment), "0b1c/", idle, ear, module
+            python,
+            str(SOURCE_FOLDER),
+            str(self.folder),
+            str(self.environment),
+            "0b1c/",
+            self._idle,
+            ear,
+            self._module,
         )
         variables = {"LANG": "C.UTF-8", "PATH": os.defpath, "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
