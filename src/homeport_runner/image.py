@@ -152,7 +152,7 @@ class Image:
         main = types.ModuleType("__main__")
         main.__dict__["__builtins__"] = sys.modules["builtins"]
         if "__annotations__" in vars(sys.modules["__main__"]):  # up to Python 3.13
-            main.__dict__["__annotations__"] = {}
+            main.__annotations__ = {}
         sys.modules["__main__"] = main
         tempfile.tempdir = None
         # Python's own generator starts anew in every fork, numpy's does not
