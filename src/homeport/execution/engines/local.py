@@ -114,6 +114,8 @@ class LocalEngine:
 
     def close(self) -> None:
         with self._lock:
+            if self._warm is not None:
+                self._warm.close()
             self._reap()
 
     @property

@@ -75,6 +75,11 @@ class WarmProcesses:
             if child.poll() is not None:
                 del self._children[name]
 
+    def close(self) -> None:
+        """Have them leave: nobody would ask them any more. Their runners go on."""
+        for path in self._folder.glob("*/socket"):
+            _send_away(path.parent)
+
     def _start(self, folder: Path, environment: Path, warmth: Warmth) -> subprocess.Popen[bytes]:
         for part in ("home", "tmp"):
             (folder / part).mkdir(mode=0o700, exist_ok=True)
@@ -111,10 +116,7 @@ class WarmProcesses:
         taken = sum(size for _, _, size in others)
         while others and taken + _EXPECTED_BYTES > self._memory_bytes:
             _, folder, size = others.pop(0)
-            with suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
-                asking.settimeout(_ANSWER_SECONDS)
-                _connect(asking, folder)
-                tether.send(asking, {"leave": True})
+            _send_away(folder)
             taken -= size
         return taken + _EXPECTED_BYTES <= self._memory_bytes
 
@@ -136,6 +138,13 @@ def _variables(folder: Path, environment: Path) -> dict[str, str]:
     given = variables_of_run(os.environ, {}, environment, folder / "home", folder / "tmp", folder)
     del given["WORKSPACE__SETTINGS__LOCAL_DIR"]
     return given
+
+
+def _send_away(folder: Path) -> None:
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
+        asking.settimeout(_ANSWER_SECONDS)
+        _connect(asking, folder)
+        tether.send(asking, {"leave": True})
 
 
 def _connect(asking: socket.socket, folder: Path) -> None:
