@@ -15,6 +15,10 @@ from homeport.errors import SetupError
 
 CONFIG_FILE = Path("homeport.toml")
 
+MAX_STARTS_PER_MINUTE = 10
+"""Starts of one job within one chain of follow-ups. Short jobs that start each other go round many times before
+the chain is too long."""
+
 _MIB = 1024 * 1024
 
 
@@ -102,7 +106,9 @@ class Settings(BaseSettings):
     )
     mail_from: str | None = Field(None, description="whom mail comes from: homeport@example.org")
     follow_ups_per_minute: int = Field(
-        10, ge=1, description="starts of one job in one chain of follow-ups within a minute; a loop stops there"
+        MAX_STARTS_PER_MINUTE,
+        ge=1,
+        description="starts of one job in one chain of follow-ups within a minute; a loop stops there",
     )
     apps_domain: str | None = Field(
         None,

@@ -83,6 +83,24 @@ def test_a_signed_call_starts_a_job_that_reads_what_was_sent(workspace: Workspac
     assert len(workspace.runs("take_order")) == 2
 
 
+def test_running_a_script_starts_its_job_once_although_it_wants_to_start_when_deployed(
+    workspace: Workspace,
+) -> None:
+    script = """
+        from dlt.hub import run
+        from dlt.hub.run import trigger
+
+
+        @run.job(trigger=trigger.deployment(), execute={"concurrency": None})
+        def set_up():
+            print("set up")
+    """
+    workspace.write({"script.py": script})
+    workspace.dlthub("run", "script.py", "-f")
+    [run] = workspace.runs()
+    assert workspace.ended(run["id"])["status"] == "completed"
+
+
 def test_a_deploy_starts_what_it_has_changed(workspace: Workspace) -> None:
     workspace.write({"shop.py": SHOP, "__deployment__.py": DEPLOYMENT})
     workspace.dlthub("deploy", "--dry-run")

@@ -264,6 +264,26 @@ def test_one_run_covers_the_whole_pause(world: World) -> None:
     assert outcomes(world, "a") == ["triggered", *["skipped_paused"] * 3, "triggered"]
 
 
+@on_both
+def test_a_moment_that_is_named_once_and_comes_in_a_pause_has_its_run_after_it(world: World) -> None:
+    once = f"once:{(ONE + HOUR).isoformat()}"
+    world.deploy_jobs(("a", "schedule:0 0 1 1 *", once))
+    job_id = world.current("a").job.id
+    change_jobs.pause(world.platform, world.alice, world.workspace.id, job_id)
+    tick_at(world, ONE + HOUR)
+    tick_at(world, ONE + 5 * HOUR)
+    assert (outcomes(world, "a"), world.runs_of("a")) == (["deferred"], [])
+    assert "paused" in rows(world, "a")[0].reasons[0]
+    change_jobs.resume(world.platform, world.alice, world.workspace.id, job_id)
+    world.fire()
+    [run] = world.runs_of("a")
+    assert (run.trigger, run.interval_start, run.interval_end) == (once, ONE + HOUR, ONE + HOUR)
+    assert outcomes(world, "a") == ["triggered"]
+    world.complete_run(run)
+    tick_at(world, ONE + 6 * HOUR)
+    assert len(world.runs_of("a")) == 1
+
+
 def test_a_deploy_that_takes_the_upstream_away_lets_the_tick_go(world: World) -> None:
     world.deploy(definition("up", HOURLY), definition("a", HOURLY, **after("up")))
     tick_at(world, ONE)

@@ -89,6 +89,7 @@ def test_jobs_are_narrowed(shop: World, ask: Ask, filters: dict[str, Any], expec
         ({"trigger": "manual:"}, "load ship"),
         ({"trigger_kind": "manual"}, "load ship"),
         ({"trigger_kind": "job.success"}, "report"),
+        ({"trigger_kind": ["deployment", "webhook"]}, ""),
         ({"profile": "access"}, "ship"),
         ({"min_duration_seconds": 0}, "load ship"),
         ({"min_duration_seconds": 1}, ""),

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from homeport.config import MAX_STARTS_PER_MINUTE
 from homeport.errors import BadRequest
-from homeport.scheduling.follow_ups import MAX_CHAIN_DEPTH, MAX_STARTS_PER_MINUTE
+from homeport.scheduling.follow_ups import MAX_CHAIN_DEPTH
 from homeport.store import declined_starts, runs
 from homeport.store.declined_starts import STORM
 

@@ -33,8 +33,8 @@ Some = Annotated[list[Choice], Field(max_length=_MAX_CHOICES)]
 JobType = Literal["batch", "interactive", "stream"]
 JobCategory = Literal["pipeline", "notebook", "dashboard", "mcp", "background_agent"]
 Status = Literal["pending", "starting", "running", "cancelling", "completed", "failed", "cancelled", "skipped"]
-Kind = Literal["schedule", "every", "once", "job.success", "job.fail", "http", "webhook", "manual"]
-"""Of a trigger."""
+Kind = Literal["schedule", "every", "once", "job.success", "job.fail", "http", "webhook", "deployment", "manual"]
+"""Of a trigger; the released client knows all but `deployment`."""
 PrincipalKind = Literal["human", "managed", "service_account"]
 PipelineRunStatus = Literal["succeeded", "failed"]
 

@@ -32,7 +32,13 @@ RESERVED_NAMES = frozenset(
 )
 """Names that the platform owns (wire contract §8.3)."""
 
-RESERVED_PREFIXES = ("SEND__ARTIFACTS__", "SYNC__ARTIFACTS__", "DESTINATION__PLAYGROUND__", "RUNTIME__DLTHUB_")
+RESERVED_PREFIXES = (
+    "SEND__ARTIFACTS__",
+    "SYNC__ARTIFACTS__",
+    "DESTINATION__PLAYGROUND__",
+    "RUNTIME__DLTHUB_",
+    "HOMEPORT_WEBHOOK_",
+)
 
 NODE_NAMES = frozenset({"TMPDIR", "VIRTUAL_ENV", "WORKSPACE__SETTINGS__LOCAL_DIR"})
 """Names that our runner sets by what it finds on its node; another value would be lost without a word."""

@@ -10,13 +10,13 @@ from uuid import UUID
 from homeport import bells
 from homeport.auth import secrets
 from homeport.bells import Bells
+from homeport.config import MAX_STARTS_PER_MINUTE
 from homeport.contract import dlt_deployment
 from homeport.dispatch.service import AT_ONCE
 from homeport.execution import environments
 from homeport.execution.engines import Engine, EngineError, Placement, Warmth
 from homeport.logs import writing
 from homeport.scheduling import run_lifecycle as lifecycle
-from homeport.scheduling.follow_ups import MAX_STARTS_PER_MINUTE
 from homeport.store import attempts, jobs, packages, run_endings, runs
 from homeport.store.database import Database
 from homeport.store.schema import Tx

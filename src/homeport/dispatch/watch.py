@@ -11,11 +11,11 @@ from uuid import UUID
 
 from homeport.auth import secrets
 from homeport.bells import Bells
+from homeport.config import MAX_STARTS_PER_MINUTE
 from homeport.contract import line_blocks
 from homeport.execution.engines import Engine, EngineError, Phase, Placement, Seen
 from homeport.logs import writing
 from homeport.scheduling import run_lifecycle as lifecycle
-from homeport.scheduling.follow_ups import MAX_STARTS_PER_MINUTE
 from homeport.scheduling.run_lifecycle import RunStatus
 from homeport.store import attempts, log_chunks, run_endings, runs
 from homeport.store.database import Database

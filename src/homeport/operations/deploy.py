@@ -163,8 +163,11 @@ def _reconcile(context: _Deploy, wanted: list[Definition]) -> JobsDeployReceipt:
 def _fire(context: _Deploy, deployed: Sequence[tuple[Change, jobs.CurrentJob]]) -> None:
     """Start the jobs with a `deployment:` trigger that are new here, or come with other code; upstreams first.
 
-    Jobs of other modules, and those that this deploy archives, are none of its own.
+    Jobs of other modules, and those that this deploy archives, are none of its own. A deploy of no module is the
+    first half of `dlthub run script.py`, which then starts the job itself: it fires nothing, and uses up no news.
     """
+    if context.module is None:
+        return
     own = [(change, job) for change, job in deployed if job.job.archived_at is None]
     news = {
         job.job.job_ref: job

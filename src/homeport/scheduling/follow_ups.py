@@ -15,10 +15,6 @@ MAX_CHAIN_DEPTH = 50
 """Follow-ups after the first run of a chain. Two agents on `job.fail:*` start each other without end; no
 pipeline that somebody drew on purpose is this deep."""
 
-MAX_STARTS_PER_MINUTE = 10
-"""Starts of one job within one chain, unless the settings say otherwise. Short jobs that start each other go round
-many times before the chain is too long."""
-
 STARTS_WINDOW = timedelta(minutes=1)
 
 _EVENT_OF_END = {

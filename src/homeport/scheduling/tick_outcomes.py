@@ -38,9 +38,13 @@ _WAITS_WHEN_DUE = frozenset({TriggerStatus.SKIPPED_FRESH, TriggerStatus.SKIPPED_
 _WAITS_ON = _WAITS_WHEN_DUE | {TriggerStatus.SKIPPED_PAUSED}
 
 
-def outcome_when_due(status: str) -> str:
-    """What a declined start means for a moment that has just come."""
-    return DEFERRED if status in _WAITS_WHEN_DUE else status
+def outcome_when_due(status: str, comes_again: bool = True) -> str:
+    """What a declined start means for a moment that has just come.
+
+    The run after a pause reaches back over the ticks in it; a moment that is named only once has no later tick
+    that could, so it waits for the end of the pause.
+    """
+    return DEFERRED if status in (_WAITS_WHEN_DUE if comes_again else _WAITS_ON) else status
 
 
 def outcome_when_waiting(status: str) -> str:

@@ -10,9 +10,9 @@ from datetime import datetime
 from uuid import UUID
 
 from homeport import bells
+from homeport.config import MAX_STARTS_PER_MINUTE
 from homeport.scheduling import run_lifecycle as lifecycle
 from homeport.scheduling.follow_ups import (
-    MAX_STARTS_PER_MINUTE,
     STARTS_WINDOW,
     event_of,
     follow_ups,

@@ -268,7 +268,7 @@ class _Deciding:
             moment=moment,
             last_moment=moment,
             moments=1,
-            outcome=outcome_when_due(outcome),
+            outcome=outcome_when_due(outcome, comes_again=trigger.is_recurring),
             reasons=reasons,
             inputs=_inputs(current, start, moment),
             run_id=run_id,
