@@ -2,12 +2,13 @@
 
 import pytest
 
+from homeport.execution.engines.fake import FakeEngine
 from homeport.logs import reading
 from homeport.store import jobs, runs
 
 from ..builders import definition
 from ..databases import on_both
-from ..world import Runner, World
+from ..world import LEASE, Runner, World
 
 
 @pytest.fixture
@@ -75,6 +76,45 @@ def test_an_engine_that_refuses_the_second_time_ends_the_run_with_its_words(
     world.engine.refuses_with = "the node is gone"
     look_for(world, 8)
     assert world.run(waiting.id).end_detail == "the node is gone"
+
+
+# of another server
+
+
+def on_another_node(world: World) -> None:
+    """From now on this is another server, with a machine of its own."""
+    world.engine = FakeEngine(node="another")
+    world.restart_services()
+
+
+@on_both
+def test_a_run_of_another_server_is_left_to_it_as_long_as_its_runner_may_speak(
+    world: World, runner: Runner
+) -> None:
+    on_another_node(world)
+    look_for(world, int(LEASE.total_seconds()) + 20)
+    assert world.run(runner.run_id).status == "running"
+    runner.say(0, "still here")
+    assert runner.exit(0, lines=1).status == "completed"
+
+
+def test_a_run_of_another_server_that_is_silent_for_longer_than_its_lease_is_lost(
+    world: World, runner: Runner
+) -> None:
+    on_another_node(world)
+    look_for(world, int(LEASE.total_seconds()) + 40)
+    assert world.run(runner.run_id).end_cause == "lost"
+
+
+@on_both
+def test_what_a_server_that_is_gone_had_placed_is_placed_by_another(world: World, waiting: runs.Run) -> None:
+    on_another_node(world)
+    look_for(world, 18)
+    assert world.engine.placements == []
+    look_for(world, 6)
+    [placement] = world.engine.placements
+    assert placement.attempt == world.attempt(waiting).id
+    assert world.attempt(waiting).node == "another"
 
 
 # gone

@@ -23,6 +23,11 @@ class EnginePromises:
         engine.open()
         engine.open()
 
+    def test_it_says_whose_attempts_it_sees(self, engine: Engine) -> None:
+        engine.open()
+        assert engine.node == engine.node
+        assert 0 < len(engine.node) <= 64
+
     def test_a_submitted_attempt_is_seen_started(self, engine: Engine, placement: Placement) -> None:
         engine.submit(placement)
         found = seen(engine, placement.attempt)

@@ -72,7 +72,7 @@ def test_a_wrong_ticket_claims_nothing(world: World, attempt: attempts.Attempt) 
 
 def test_a_renewed_ticket_voids_the_one_before(world: World, attempt: attempts.Attempt) -> None:
     with world.database.write() as tx:
-        assert attempts.renew_ticket(tx, attempt.id, "new ticket", NOW)
+        assert attempts.renew_ticket(tx, attempt, "new ticket", NOW)
     assert not claim(world, attempt, "ticket", "session")
     assert claim(world, attempt, "new ticket", "session")
 
@@ -80,7 +80,7 @@ def test_a_renewed_ticket_voids_the_one_before(world: World, attempt: attempts.A
 def test_the_ticket_of_a_claimed_attempt_is_not_renewed(world: World, attempt: attempts.Attempt) -> None:
     claim(world, attempt, "ticket", "session")
     with world.database.write() as tx:
-        assert not attempts.renew_ticket(tx, attempt.id, "new ticket", NOW)
+        assert not attempts.renew_ticket(tx, attempt, "new ticket", NOW)
 
 
 def test_an_ended_attempt_is_fenced(world: World, attempt: attempts.Attempt) -> None:

@@ -74,7 +74,7 @@ class StartPendingRuns:
         if run is None or not runs.apply(tx, run.id, lifecycle.SUBMIT, now, not_before=None):
             return None
         number = attempts.count(tx, run.id) + 1
-        return attempts.submit(tx, run.id, number, secrets.hash_of(ticket), now)
+        return attempts.submit(tx, run.id, number, secrets.hash_of(ticket), now, self._engine.node)
 
     def _warmth_of(self, attempt: attempts.Attempt) -> Warmth | None:
         """What the claim will say of the run's environment, for an engine that can get it ready."""

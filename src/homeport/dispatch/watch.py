@@ -27,6 +27,8 @@ _SLEPT_AFTER = timedelta(seconds=20)
 """Between two looks; a slow database takes seconds."""
 _CLAIM_WITHIN = timedelta(seconds=5)
 """A runner claims its attempt some tens of milliseconds after it was started."""
+_TAKE_OVER_AFTER = timedelta(seconds=20)
+"""An attempt that another server placed, and did not place again, is placed here: that server is gone."""
 _GIVE_UP_AFTER = timedelta(seconds=60)
 """How long an attempt that nobody claims is submitted again."""
 _LAST_REPORT_WITHIN = timedelta(seconds=10)
@@ -108,17 +110,26 @@ class WatchAttempts:
 
     def _look_at(self, attempt: attempts.Attempt, seen: Seen, now: datetime) -> None:
         silence = self._silence_of(attempt, now)
+        is_elsewhere = attempt.node not in (None, self._engine.node)
+        if is_elsewhere and silence <= (
+            _TAKE_OVER_AFTER if attempt.state == "submitted" else self._given_up_after
+        ):
+            return  # what our engine does not see there proves nothing
         if attempt.state == "submitted":
             if seen.phase is not Phase.STARTED and silence > _CLAIM_WITHIN:
                 self._submit_again(attempt, seen, now)
-        elif seen.process_gone and silence > _LAST_REPORT_WITHIN:
+        elif seen.process_gone and silence > _LAST_REPORT_WITHIN and not is_elsewhere:
             self._lose(attempt, seen.reason or "its runner is gone from the machine", now)
-        elif silence > self._lease + _LEASE_MARGIN:
+        elif silence > self._given_up_after:
             # first of all, for another attempt may follow at once
             self._engine.kill(attempt.id)
             self._lose(attempt, f"nothing was heard of its runner for {silence.total_seconds():.0f} seconds", now)
         else:
             self._kill_if_overdue(attempt, now)
+
+    @property
+    def _given_up_after(self) -> timedelta:
+        return self._lease + _LEASE_MARGIN
 
     def _submit_again(self, attempt: attempts.Attempt, seen: Seen, now: datetime) -> None:
         if now - max(attempt.created_at, self._up_since) > _GIVE_UP_AFTER:
@@ -127,7 +138,7 @@ class WatchAttempts:
             return
         ticket = secrets.new_token()
         with self._database.write() as tx:
-            is_ours = attempts.renew_ticket(tx, attempt.id, secrets.hash_of(ticket), now)
+            is_ours = attempts.renew_ticket(tx, attempt, secrets.hash_of(ticket), now, self._engine.node)
         if not is_ours:
             return  # claimed in the meantime
         events.emit(events.RUN_RESUBMITTED, attempt=attempt.id)

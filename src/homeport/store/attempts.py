@@ -26,6 +26,8 @@ table = sa.Table(
     sa.Column("session_hash", sa.String(64)),
     sa.Column("host", sa.String(200)),
     sa.Column("pid", sa.Integer),
+    # where an engine placed it
+    sa.Column("node", sa.String(64)),
     sa.Column("next_line", sa.BigInteger, nullable=False),
     sa.Column("contact_at", Moment, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
@@ -63,6 +65,9 @@ class Attempt:
     """As of a run; of attempts that ended before causes were kept, none."""
     end_detail: str | None = None
     exit_code: int | None = None
+    node: str | None = None
+    """Of the engine that has it: only engines of this node can tell whether it lives. None for attempts from
+    before nodes were kept."""
 
 
 _columns = columns_of(Attempt, table)
@@ -74,20 +79,25 @@ def name_of(run_id: UUID, number: int) -> str:
     return f"hp-{run_id.hex}-{number}"
 
 
-def submit(tx: Tx, run_id: UUID, number: int, ticket_hash: str, now: datetime) -> Attempt:
+def submit(tx: Tx, run_id: UUID, number: int, ticket_hash: str, now: datetime, node: str | None = None) -> Attempt:
     """A new attempt, waiting for its runner."""
-    attempt = Attempt(name_of(run_id, number), run_id, number, "submitted", None, None, 0, now, now, None)
+    name = name_of(run_id, number)
+    attempt = Attempt(name, run_id, number, "submitted", None, None, 0, now, now, None, node=node)
     tx.execute(table.insert().values(**attempt.__dict__, ticket_hash=ticket_hash))
     return attempt
 
 
-def renew_ticket(tx: Tx, attempt_id: str, ticket_hash: str, now: datetime) -> bool:
-    """Another ticket for an attempt that nobody claimed; the one before it is void."""
+def renew_ticket(tx: Tx, attempt: Attempt, ticket_hash: str, now: datetime, node: str | None = None) -> bool:
+    """Another ticket for an attempt that nobody claimed, and for a runner on this node; the one before it is void.
+
+    False if somebody claimed it, or renewed it, since it was looked at.
+    """
+    as_seen = sa.and_(table.c.id == attempt.id, table.c.contact_at == attempt.contact_at)
     return changed(
         tx,
         table.update()
-        .where(table.c.id == attempt_id, table.c.state == "submitted")
-        .values(ticket_hash=ticket_hash, contact_at=now),
+        .where(as_seen, table.c.state == "submitted")
+        .values(ticket_hash=ticket_hash, contact_at=now, node=node),
     )
 
 

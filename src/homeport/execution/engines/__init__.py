@@ -75,6 +75,11 @@ class Seen:
 class Engine(Protocol):
     name: str
 
+    @property
+    def node(self) -> str:
+        """Whose attempts this engine can see, at most 64 characters: another engine object with the same node sees
+        the same ones, and of those of other nodes it knows nothing, alive or not."""
+
     def open(self) -> None:
         """Check that runs can be placed; `EngineError` with advice when not."""
 

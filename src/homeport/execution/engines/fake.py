@@ -10,8 +10,9 @@ class FakeEngine:
 
     name = "fake"
 
-    def __init__(self, on_submit: Callable[[Placement], None] | None = None) -> None:
+    def __init__(self, on_submit: Callable[[Placement], None] | None = None, node: str = "fake") -> None:
         self._on_submit = on_submit
+        self.node = node
         self._phases: dict[str, Phase] = {}
         self.kept: set[str] = set()
         """Runs whose working state is here."""

@@ -16,6 +16,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import homeport_runner
 from homeport.execution import left_lines
@@ -65,6 +66,15 @@ class LocalEngine:
             self._runs.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise EngineError(f"{self._runs} cannot be made: {error.strerror or error}.") from error
+
+    @property
+    def node(self) -> str:
+        """Made once for the folder: whoever opens it again sees the same runs."""
+        path = self._node_dir / "id"
+        if not path.exists():
+            self._node_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(path, uuid4().hex)
+        return path.read_text().strip()
 
     def submit(self, placement: Placement) -> None:
         with self._lock:
