@@ -149,16 +149,21 @@ def _job_fields(current: jobs.CurrentJob, next_at: datetime | None, platform: Pl
         "is_archived": found.archived_at is not None,
         "is_paused": found.paused_at is not None,
         "next_scheduled_run_at": next_at,
-        "job_url": _job_url(current, platform),
+        "job_url": app_url(current, platform),
         "public_secret": found.public_secret,
-        "public_url": found.public_secret and f"{platform.url}/p/{found.public_secret}",
+        "public_url": public_url(found, platform),
         "created_by": found.created_by,
         "created_at": found.created_at,
         "updated_at": found.updated_at,
     }
 
 
-def _job_url(current: jobs.CurrentJob, platform: Platform) -> str | None:
+def public_url(job: jobs.Job, platform: Platform) -> str | None:
+    """The link that needs no sign-in; none unless it was published."""
+    return None if job.public_secret is None else f"{platform.url}/p/{job.public_secret}"
+
+
+def app_url(current: jobs.CurrentJob, platform: Platform) -> str | None:
     """Where its app is; none where it has none."""
     name = current.job.app_name
     if name is None or current.version.job_type != "interactive":

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from homeport.contract import dlt_deployment
 from homeport.contract.base import MAX_OFFSET
 from homeport.execution.launches import Limits
-from homeport.operations import page_queries
+from homeport.operations import answers, page_queries
 from homeport.operations.page_queries import RUNS_OF_A_JOB, Edge, JobDetails
 from homeport.web import rendering, words
 from homeport.web.frame import Crumb, Frame
@@ -88,7 +88,11 @@ class JobPage:
     is_paused: bool
     next_at: datetime | None
     run_action: str | None
-    """Where to post to start it; none when the person may not, or it is archived."""
+    """Where to post to start it; none when the person may not, it is archived, or a visit starts it."""
+    app_url: str | None
+    """Where its app is, which a visit starts; none for a job without one, and when it is archived."""
+    public_url: str | None
+    """The link to the app that needs no sign-in, if there is one."""
     triggers: tuple[TriggerItem, ...]
     profile: str
     tags: tuple[str, ...]
@@ -136,6 +140,7 @@ def _page(visitor: Visitor, seen: JobDetails, number: int, webhook_secret: str |
     name = definition.get("deliver", {}).get("pipeline_name")
     runs = run_rows(seen.runs, visitor.now)
     is_live = job.archived_at is None
+    app = answers.app_url(seen.job.current, visitor.platform)
     return JobPage(
         frame=visitor.frame(label(seen.job.current), Crumb(seen.workspace.name, workspace_url(seen.workspace.id))),
         label=label(seen.job.current),
@@ -145,7 +150,9 @@ def _page(visitor: Visitor, seen: JobDetails, number: int, webhook_secret: str |
         is_archived=not is_live,
         is_paused=job.paused_at is not None,
         next_at=seen.job.next_at,
-        run_action=f"{url}/-run" if seen.may_start and is_live else None,
+        run_action=f"{url}/-run" if seen.may_start and is_live and app is None else None,
+        app_url=app if is_live else None,
+        public_url=answers.public_url(job, visitor.platform) if app is not None and is_live else None,
         triggers=tuple(TriggerItem(words.trigger(text, version.zone), text) for text in definition["triggers"]),
         profile=version.profile,
         tags=_tags(definition),
