@@ -96,7 +96,7 @@ class Forked:
 class Warm:
     """A warm process for the empty environment."""
 
-    def __init__(self, folder: Path, environment: Path, module: str = "json", idle: float = 600.0) -> None:
+    def __init__(self, folder: Path, environment: Path, module: str = "json", idle: float = 86_400.0) -> None:
         self.folder = folder
         self.environment = environment
         self._module = module
@@ -133,8 +133,13 @@ class Warm:
         asking = socket.socket(socket.AF_UNIX)
         asking.settimeout(DEADLINE)
         folder = os.open(self.folder, os.O_PATH)
-        asking.connect(f"/proc/self/fd/{folder}/socket")
-        os.close(folder)
+        try:
+            asking.connect(f"/proc/self/fd/{folder}/socket")
+        except OSError:
+            asking.close()
+            raise
+        finally:
+            os.close(folder)
         with log.open("ab") as file:
             tether.send(asking, message, [file.fileno()])
         return tether.receive(asking)[0], asking
