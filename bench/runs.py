@@ -4,6 +4,7 @@ The machine is noisy: every figure is a median of several tries, with the fastes
 """
 
 import json
+import math
 import os
 import shutil
 import statistics
@@ -17,10 +18,13 @@ from typing import Any
 
 import httpx
 
+from bench import cost
 from bench.serving import HERE, KEY, a_folder, deploy, server
 
 TRIES = 7
+STARTS = 40
 BURST = 40
+REST = 60.0
 
 
 class Platform:
@@ -71,8 +75,8 @@ def platform() -> Iterator[Platform]:
         yield Platform(serving.url, pinned, folder / "data")
 
 
-def measure(take: Callable[[], float]) -> list[float]:
-    return sorted(take() for _ in range(TRIES))
+def measure(take: Callable[[], float], tries: int = TRIES) -> list[float]:
+    return sorted(take() for _ in range(tries))
 
 
 def floor_command(at: Platform, function: str, root: Path) -> tuple[list[str], dict[str, str]]:
@@ -128,12 +132,22 @@ def to_follow_up(at: Platform) -> float:
     return seconds
 
 
-def burst(at: Platform) -> float:
-    """Runs a minute, when many are asked for at once."""
-    began = time.time()
+def burst(at: Platform) -> tuple[float, float]:
+    """When many are asked for at once: runs a minute, and processor seconds a run of everything that took part."""
+    began, spent = time.time(), cost.cpu_seconds()
     for run_id in [at.start("many") for _ in range(BURST)]:
         at.finished(run_id)
-    return BURST / (time.time() - began) * 60
+    seconds = time.time() - began
+    await_quiet(at)
+    return BURST / seconds * 60, (cost.cpu_seconds() - spent) / BURST
+
+
+def rest() -> tuple[float, float]:
+    """With one environment warm and nothing to do: share of a core in percent, proportional memory in MB."""
+    time.sleep(5)  # what the last run left to do
+    spent = cost.cpu_seconds()
+    time.sleep(REST)
+    return (cost.cpu_seconds() - spent) / REST * 100, cost.proportional_megabytes()
 
 
 def await_quiet(at: Platform) -> None:
@@ -149,20 +163,30 @@ def datetime_seconds(text: str) -> float:
 
 
 def show(name: str, values: list[float], unit: str = "s") -> None:
-    middle = statistics.median(values)
-    print(f"{name:<62} {middle:8.2f} {unit:<4} ({values[0]:.2f} … {values[-1]:.2f})")
+    middle, late = statistics.median(values), values[math.ceil(len(values) * 0.95) - 1]
+    spread = f"{late:8.2f}   ({values[0]:.2f} … {values[-1]:.2f}, {len(values)})" if len(values) > 1 else ""
+    print(f"{name:<62} {middle:8.2f} {unit:<5}{spread}")
 
 
 def main() -> None:
+    cost.adopt_orphans()
     with platform() as at:
         began = time.time()
         at.finished(at.start("hello"))
         show("first run of all, its environment built from uv's cache", [time.time() - began])
         await_quiet(at)
-        print(f"\n{'':<62} {'median':>8}      (fastest … slowest of {TRIES})")
+        print(f"\n{'':<62} {'median':>8} {'95 %':>13}   (fastest … slowest, tries)")
+        spent = cost.cpu_seconds()
         show("floor: plain launcher to its first line", measure(lambda: floor(at, "hello")[0]))
-        show("trigger over HTTP to the first line at a reader", measure(lambda: to_first_line(at)))
+        plain = (cost.cpu_seconds() - spent) / TRIES
+        show("trigger over HTTP to the first line at a reader", measure(lambda: to_first_line(at), STARTS))
         show("floor: plain launcher, a small DuckDB load, to its end", measure(lambda: floor(at, "load_few")[1]))
         show("trigger over HTTP to the same load recorded as finished", measure(lambda: to_finished_load(at)))
         show("end of a job to the first line of the one that follows", measure(lambda: to_follow_up(at)))
-        show(f"{BURST} one-line runs at once", [burst(at)], "/min")
+        a_minute, each = burst(at)
+        show(f"{BURST} one-line runs at once", [a_minute], "/min")
+        show("  processor time of one, everything counted", [each], "s")
+        show("  floor: of the plain launcher", [plain], "s")
+        share, memory = rest()
+        show("at rest, one environment warm: share of a core", [share], "%")
+        show("  proportional memory", [memory], "MB")
