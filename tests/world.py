@@ -29,6 +29,7 @@ from homeport.mail import mailer_of
 from homeport.operations import cancel_runs, deploy, first_start, run_attempts, start_runs, uploads
 from homeport.operations.app_addresses import addresses_of
 from homeport.operations.platform import Platform
+from homeport.scheduling.instances import Room
 from homeport.store import (
     attempts,
     credentials,
@@ -86,12 +87,12 @@ class World:
             mailer=mailer_of(given.smtp_url, given.mail_from),
         )
 
-    def restart_services(self, max_runs: int = 8) -> None:
+    def restart_services(self, max_runs: int = 8, room: Room | None = None) -> None:
         """What a new server process has: the same database and engine, no memory."""
         database, bells = self.database, self.platform.bells
         url = self.platform.runner_url
         self.schedules = FireSchedules(database, bells)
-        self.starts = StartPendingRuns(database, self.engine, bells, url, max_runs)
+        self.starts = StartPendingRuns(database, self.engine, bells, url, max_runs, room=room)
         self.watch = WatchAttempts(database, self.engine, bells, url, LEASE, up_since=self.clock.now())
 
     # people

@@ -52,6 +52,15 @@ class Settings(BaseSettings):
     organization_name: str = Field("Homeport", description="name of the first organization")
     workspace_name: str = Field("default", description="name of the first workspace")
     max_runs: int = Field(8, ge=1, description="runs at once on this machine; further ones wait in order")
+    memory_bytes: int = Field(
+        0, ge=0, description="memory for runs, in bytes; those that name a size wait for it; 0: all there is"
+    )
+    cpus: float = Field(0, ge=0, description="cores for runs that name a size; 0: all there are")
+    default_instance: str = Field(
+        "small",
+        pattern="^(small|medium|large|xlarge|none)$",
+        description="the size whose memory limits runs of jobs that name none; none: no limit",
+    )
     warm: bool = Field(True, description="keep a process ready for runs of environments in use, on Linux")
     warm_memory_bytes: int = Field(
         512 * 1024 * 1024, ge=0, description="memory that all warm processes may take; the oldest leave"

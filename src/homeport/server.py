@@ -35,6 +35,7 @@ from homeport.dispatch.service import Duty, Service
 from homeport.dispatch.starts import StartPendingRuns
 from homeport.dispatch.watch import WatchAttempts
 from homeport.errors import SetupError, Unavailable
+from homeport.execution import machine
 from homeport.execution.engines import Engine
 from homeport.execution.engines.local import LocalEngine
 from homeport.logs.retention import Rules
@@ -45,6 +46,7 @@ from homeport.operations.first_start import FirstStart
 from homeport.operations.platform import Platform
 from homeport.proxy.elsewhere import AppsAreElsewhere
 from homeport.proxy.front import Proxy, protocol_of
+from homeport.scheduling.instances import room_of
 from homeport.store.blobs import Blobs
 from homeport.store.database import Database
 from homeport.telemetry import events
@@ -155,6 +157,11 @@ class Server:
                 url,
                 settings.max_runs,
                 follow_ups_per_minute=settings.follow_ups_per_minute,
+                room=room_of(
+                    settings.cpus or machine.cpus(),
+                    settings.memory_bytes or machine.memory_bytes(),
+                    settings.max_runs,
+                ),
             ),
             WatchAttempts(
                 database,

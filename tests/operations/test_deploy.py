@@ -7,6 +7,7 @@ import pytest
 
 from homeport.contract.jobs import DeployWorkspaceResponse
 from homeport.errors import BadRequest, Conflict, NotAllowed
+from homeport.operations import looking
 from homeport.store import job_triggers, jobs, workspaces
 
 from ..builders import definition, interactive, requirements
@@ -326,6 +327,14 @@ BAD = {
         ["jobs.a", "gpu", "main", "pyproject.toml"],
     ),
     "no concurrency at all": ([definition("a", execute={"concurrency": 0})], ["jobs.a", "concurrency"]),
+    "an unknown size": (
+        [definition("a", require={"instance": {"size": "huge"}})],
+        ["jobs.a: require.instance.size is 'huge': there are small (4 GiB), medium (8 GiB), large (16 GiB)"],
+    ),
+    "a size that is no name": (
+        [definition("a", require={"instance": {"size": {"memory": 4}}})],
+        ["jobs.a: require.instance.size is"],
+    ),
     "a negative timeout": ([definition("a", execute={"timeout": {"timeout": -1}})], ["jobs.a", "timeout"]),
     "an interval that ends before it starts": (
         [definition("a", "every:1h", interval={"start": "2026-02-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"})],
@@ -379,3 +388,18 @@ def test_a_dry_run_warns_of_what_only_the_next_upload_can_tell(world: World) -> 
     world.upload("configurations", {"staging.config.toml": ""})
     world.upload("deployments", {}, requirements(groups={"main": [], "gpu": []}))
     assert world.deploy(job).warnings == []
+
+
+# sizes of instances
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [(None, ("small", 2, 4096)), ("medium", ("medium", 4, 8192)), ("xlarge", ("xlarge", 16, 32768))],
+)
+def test_a_version_says_what_its_runs_may_take(world: World, asked: str | None, told: tuple[Any, ...]) -> None:
+    world.deploy(definition("a", require={"instance": {"size": asked} if asked else {}}))
+    run = world.start("a")
+    version = looking.get_run(world.platform, world.alice, world.workspace.id, run.id).job_version
+    assert (version.instance_size, version.vcpu, version.memory_mib) == told
+    assert run.instance == asked

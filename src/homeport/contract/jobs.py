@@ -77,6 +77,10 @@ class JobVersionResponse(Model):
     interval_end: datetime | None
     max_run_time_seconds: int
     pipeline_name: str | None
+    instance_size: str | None = None
+    """The size whose memory limits its runs; none: no limit."""
+    vcpu: float | None = None
+    memory_mib: int | None = None
     created_by: UUID
     created_at: datetime
     updated_at: datetime

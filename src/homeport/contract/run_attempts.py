@@ -34,4 +34,4 @@ class JobRunAttemptsResponse(Model):
     next_attempt_not_before: datetime | None
     """When a run that waits for its next attempt may go on."""
     waits_for: str | None
-    """Which run a pending one waits for, because both load one pipeline."""
+    """What a pending run waits for, in words: another that loads the same pipeline, or memory."""

@@ -4,6 +4,8 @@ The row comes first: an attempt is written before the engine hears of it, so a c
 that nobody claims, and `watch` submits it again.
 """
 
+import socket
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from homeport.execution import environments
 from homeport.execution.engines import Engine, EngineError, Placement, Warmth
 from homeport.logs import writing
 from homeport.scheduling import run_lifecycle as lifecycle
+from homeport.scheduling.instances import Room, Shortage, shortage
 from homeport.store import attempts, jobs, packages, run_endings, runs
 from homeport.store.database import Database
 from homeport.store.schema import Tx
@@ -24,6 +27,7 @@ from homeport.telemetry import events
 
 _IDLE_SECONDS = 1.0
 _NOTED_AT_ONCE = 200
+_HOLDERS_TOLD = 3
 _KNOWN_ENVIRONMENTS = 1000
 
 
@@ -39,13 +43,16 @@ class StartPendingRuns:
         server_url: str,
         max_runs: int,
         follow_ups_per_minute: int = MAX_STARTS_PER_MINUTE,
+        room: Room | None = None,
     ) -> None:
+        """`room` is what runs that name a size share on the engine's machine, all servers there; none: any."""
         self._database = database
         self._engine = engine
         self._bells = bells
         self._server_url = server_url
         self._max_runs = max_runs
         self._follow_ups_per_minute = follow_ups_per_minute
+        self._room = room
         self._environments: dict[tuple[UUID, UUID], tuple[str, str]] = {}
         """Key and launcher by deployment and version of a job: neither ever changes."""
 
@@ -65,16 +72,30 @@ class StartPendingRuns:
         return AT_ONCE
 
     def _take_next(self, tx: Tx, ticket: str, now: datetime) -> attempts.Attempt | None:
-        # from here on no other server counts: neither `max_runs` nor a pipeline is given out twice
+        # from here on no other server counts: neither `max_runs` nor memory nor a pipeline is given out twice
         runs.lock_places(tx)
         _note_who_waits(tx, now)
         if runs.count_placed(tx) >= self._max_runs:
             return None
-        run = runs.next_pending(tx, now)
+        run = self._next_with_room(tx, now)
         if run is None or not runs.apply(tx, run.id, lifecycle.SUBMIT, now, not_before=None):
             return None
         number = attempts.count(tx, run.id) + 1
-        return attempts.submit(tx, run.id, number, secrets.hash_of(ticket), now, self._engine.node)
+        hash_ = secrets.hash_of(ticket)
+        return attempts.submit(tx, run.id, number, hash_, now, self._engine.node, self._engine.machine)
+
+    def _next_with_room(self, tx: Tx, now: datetime) -> runs.Run | None:
+        """The run that is next; one that waits for room holds up those behind it that want room too, or it would
+        wait for ever, and no others."""
+        run = runs.next_pending(tx, now)
+        if run is None or run.instance is None or self._room is None:
+            return run
+        placed = runs.placed_with_size(tx, self._engine.machine)
+        missing = shortage(self._room, [other.instance for other in placed], run.instance)
+        if missing is None:
+            return run
+        _note_who_wants_room(tx, run, missing, placed, now)
+        return runs.next_light(tx, now)
 
     def _warmth_of(self, attempt: attempts.Attempt) -> Warmth | None:
         """What the claim will say of the run's environment, for an engine that can get it ready."""
@@ -109,3 +130,28 @@ def _note_who_waits(tx: Tx, now: datetime) -> None:
         reason = f"run #{waiting.holder_number} of {waiting.holder_job_ref}, which loads the same pipeline"
         if waiting.waits_for != reason:
             runs.note_wait(tx, waiting.run_id, reason)
+
+
+def _note_who_wants_room(
+    tx: Tx, first: runs.Run, missing: Shortage, placed: Sequence[runs.Sized], now: datetime
+) -> None:
+    """Write down what the first one waits for, and that the others wait for the first."""
+    waiting = runs.waiting_with_size(tx, now, _NOTED_AT_ONCE)
+    here = f" on {socket.gethostname()}"
+    for place, run in enumerate(waiting):
+        if place == 0:
+            reason = f"{missing}{here}; {_holders(placed)}"
+            # several machines may look for room: the one that wrote first goes on telling how it stands
+            if (run.waits_for or "").startswith(missing.what) and here not in str(run.waits_for):
+                continue
+        else:
+            reason = f"its turn: run #{first.number} of {waiting[0].job_ref}, which is before it, waits for room"
+        if run.waits_for != reason:
+            runs.note_wait(tx, run.id, reason)
+
+
+def _holders(placed: Sequence[runs.Sized]) -> str:
+    told = [f"run #{run.number} of {run.job_ref} ({run.instance})" for run in placed[:_HOLDERS_TOLD]]
+    if len(placed) > len(told):
+        told.append(f"{len(placed) - len(told)} more")
+    return f"the rest is taken by {', '.join(told)}"

@@ -138,7 +138,9 @@ class WatchAttempts:
             return
         ticket = secrets.new_token()
         with self._database.write() as tx:
-            is_ours = attempts.renew_ticket(tx, attempt, secrets.hash_of(ticket), now, self._engine.node)
+            is_ours = attempts.renew_ticket(
+                tx, attempt, secrets.hash_of(ticket), now, self._engine.node, self._engine.machine
+            )
         if not is_ours:
             return  # claimed in the meantime
         events.emit(events.RUN_RESUBMITTED, attempt=attempt.id)

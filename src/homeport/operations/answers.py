@@ -19,6 +19,7 @@ from homeport.contract.runs import DownstreamJobRunResponse, JobRunResponse, Pip
 from homeport.execution.launches import limits_of
 from homeport.operations import app_addresses, neighbours
 from homeport.operations.platform import Platform
+from homeport.scheduling.instances import named_size, size_of
 from homeport.store import job_triggers, jobs, organizations, packages, run_starts, runs, workspaces
 from homeport.store.schema import Tx
 
@@ -93,12 +94,16 @@ def detailed_jobs(
 
 def job_version(job_ref: str, version: jobs.JobVersion, settings: Settings) -> JobVersionResponse:
     limits = limits_of(version.definition, settings.default_timeout_seconds, settings.default_grace_seconds)
+    size = size_of(named_size(version.definition), settings.default_instance)
     return JobVersionResponse(
         **_version_fields(version),
         id=version.id,
         job_id=version.job_id,
         job_ref=job_ref,
         max_run_time_seconds=limits.max_run_time_seconds,
+        instance_size=size.name if size else None,
+        vcpu=size.vcpus if size else None,
+        memory_mib=size.memory_bytes // 1024**2 if size else None,
         created_by=version.created_by,
         created_at=version.created_at,
         updated_at=version.created_at,

@@ -12,6 +12,7 @@ from homeport.contract.base import MAX_INT, MAX_NAME_CHARS, MAX_PROFILE_CHARS
 from homeport.contract.dlt_deployment import Definition
 from homeport.errors import BadRequest
 from homeport.execution import environments
+from homeport.scheduling import instances
 from homeport.scheduling.dependency_order import ALLOW_CYCLE, find_cycle, starts_of
 from homeport.scheduling.triggers import parse_trigger
 from homeport.scheduling.zones import parse_zone
@@ -56,6 +57,8 @@ def _faults_of(definition: Definition) -> Iterator[str]:
         found += [interval_fault] if interval_fault else []
     yield from (f"{ref}: {fault}" for fault in found)
     yield from (f"{ref}: {fault}" for fault in _limit_faults(definition["execute"]))
+    if (fault := instances.fault_in(definition)) is not None:
+        yield f"{ref}: {fault}"
 
 
 def _length_faults(definition: Definition) -> Iterator[str]:

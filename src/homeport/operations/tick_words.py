@@ -46,6 +46,8 @@ class Words:
         since = run.finished_at or run.started_at or run.created_at
         how = f"{run.status} {'at' if run.is_over else 'since'} {self.at(since)}"
         why = f": {run.end_detail}" if run.end_detail and run.status != "completed" else ""
+        if run.status == "pending" and run.waits_for is not None:
+            why = f", waits for {run.waits_for}"
         return f"run #{run.number}, {how}{why}"
 
     def row(self, job_ref: str, row: Tick, run: Run | None) -> Iterator[str]:

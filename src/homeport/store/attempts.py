@@ -28,6 +28,8 @@ table = sa.Table(
     sa.Column("pid", sa.Integer),
     # where an engine placed it
     sa.Column("node", sa.String(64)),
+    # the machine whose memory it takes
+    sa.Column("machine", sa.String(64)),
     sa.Column("next_line", sa.BigInteger, nullable=False),
     sa.Column("contact_at", Moment, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
@@ -38,6 +40,11 @@ table = sa.Table(
     sa.Column("end_detail", sa.Text),
     sa.Column("exit_code", sa.Integer),
     sa.Column("token_hash", sa.String(64)),
+    # what all processes of it took, as its runner measured
+    sa.Column("peak_memory_bytes", sa.BigInteger),
+    sa.Column("cpu_seconds", sa.Float),
+    sa.Column("read_bytes", sa.BigInteger),
+    sa.Column("written_bytes", sa.BigInteger),
     sa.UniqueConstraint("run_id", "number"),
     sa.CheckConstraint("state IN ('submitted', 'claimed', 'running', 'ended')", name="state"),
     sa.Index("ix_attempts_state", "state"),
@@ -68,26 +75,48 @@ class Attempt:
     node: str | None = None
     """Of the engine that has it: only engines of this node can tell whether it lives. None for attempts from
     before nodes were kept."""
+    peak_memory_bytes: int | None = None
+    """The most that all processes of the run held at once; this and the next three are None where the runner
+    could not measure, or never reported."""
+    cpu_seconds: float | None = None
+    read_bytes: int | None = None
+    """What was read, and below written, by system calls; cached or not."""
+    written_bytes: int | None = None
 
 
 _columns = columns_of(Attempt, table)
 # by name, which the index answers: with `!=`, every look would read all attempts there ever were
-_is_live = table.c.state.in_(("submitted", "claimed", "running"))
+is_live = table.c.state.in_(("submitted", "claimed", "running"))
 
 
 def name_of(run_id: UUID, number: int) -> str:
     return f"hp-{run_id.hex}-{number}"
 
 
-def submit(tx: Tx, run_id: UUID, number: int, ticket_hash: str, now: datetime, node: str | None = None) -> Attempt:
+def submit(
+    tx: Tx,
+    run_id: UUID,
+    number: int,
+    ticket_hash: str,
+    now: datetime,
+    node: str | None = None,
+    machine: str | None = None,
+) -> Attempt:
     """A new attempt, waiting for its runner."""
     name = name_of(run_id, number)
     attempt = Attempt(name, run_id, number, "submitted", None, None, 0, now, now, None, node=node)
-    tx.execute(table.insert().values(**attempt.__dict__, ticket_hash=ticket_hash))
+    tx.execute(table.insert().values(**attempt.__dict__, ticket_hash=ticket_hash, machine=machine))
     return attempt
 
 
-def renew_ticket(tx: Tx, attempt: Attempt, ticket_hash: str, now: datetime, node: str | None = None) -> bool:
+def renew_ticket(
+    tx: Tx,
+    attempt: Attempt,
+    ticket_hash: str,
+    now: datetime,
+    node: str | None = None,
+    machine: str | None = None,
+) -> bool:
     """Another ticket for an attempt that nobody claimed, and for a runner on this node; the one before it is void.
 
     False if somebody claimed it, or renewed it, since it was looked at.
@@ -97,7 +126,7 @@ def renew_ticket(tx: Tx, attempt: Attempt, ticket_hash: str, now: datetime, node
         tx,
         table.update()
         .where(as_seen, table.c.state == "submitted")
-        .values(ticket_hash=ticket_hash, contact_at=now, node=node),
+        .values(ticket_hash=ticket_hash, contact_at=now, node=node, machine=machine),
     )
 
 
@@ -137,7 +166,7 @@ def begin(tx: Tx, attempt_id: str, now: datetime) -> bool:
 
 _END = (
     table.update()
-    .where(table.c.run_id == sa.bindparam("of_run"), _is_live)
+    .where(table.c.run_id == sa.bindparam("of_run"), is_live)
     .values(
         state="ended",
         ended_at=sa.bindparam("at", type_=Moment),
@@ -171,7 +200,7 @@ def count(tx: Tx, run_id: UUID) -> int:
 
 def of_session(tx: Tx, attempt_id: str, session_hash: str) -> Attempt | None:
     """The live attempt that a runner's session speaks for."""
-    query = sa.select(*_columns).where(table.c.id == attempt_id, table.c.session_hash == session_hash, _is_live)
+    query = sa.select(*_columns).where(table.c.id == attempt_id, table.c.session_hash == session_hash, is_live)
     return one_or_none(tx, Attempt, query)
 
 
@@ -183,7 +212,7 @@ def ended_session(tx: Tx, attempt_id: str, session_hash: str) -> bool:
 
 def hear(tx: Tx, attempt_id: str, now: datetime) -> None:
     """Its runner was in contact."""
-    tx.execute(table.update().where(table.c.id == attempt_id, _is_live).values(contact_at=now))
+    tx.execute(table.update().where(table.c.id == attempt_id, is_live).values(contact_at=now))
 
 
 def advance_lines(tx: Tx, attempt_id: str, first: int, next_line: int) -> bool:
@@ -198,7 +227,7 @@ def get(tx: Tx, attempt_id: str) -> Attempt | None:
     return one_or_none(tx, Attempt, sa.select(*_columns).where(table.c.id == attempt_id))
 
 
-LIVE = sa.select(*_columns).where(_is_live).order_by(table.c.created_at)
+LIVE = sa.select(*_columns).where(is_live).order_by(table.c.created_at)
 """What every look of the watch asks for; it must be answered from the index."""
 
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from homeport.contract.dlt_deployment import Definition
 from homeport.errors import BadRequest
 from homeport.scheduling.freshness import direct_downstream
+from homeport.scheduling.instances import named_size
 from homeport.scheduling.intervals import DeclaredInterval, parse_declared_interval
 from homeport.scheduling.refresh import RefreshCause, RefreshPropagation
 from homeport.scheduling.retries import load_lock_of
@@ -287,4 +288,5 @@ def _new_run(
         finished_at=None,
         updated_at=asked.now,
         load_lock=load_lock_of(current.version.definition, profile, pins.job_settings),
+        instance=named_size(current.version.definition),
     )

@@ -14,7 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from homeport.scheduling.run_lifecycle import ACTIVE, PLACED, TERMINAL, EndCause, RunStatus, Transition
-from homeport.store import dialects, jobs
+from homeport.store import attempts, dialects, jobs
 from homeport.store.schema import (
     Moment,
     Tx,
@@ -56,6 +56,8 @@ table = sa.Table(
     # what no other run of the workspace and profile may load at the same time
     sa.Column("load_lock", sa.String(300)),
     sa.Column("waits_for", sa.Text),
+    # the size that its job asks for by name
+    sa.Column("instance", sa.String(20)),
     sa.Column("end_cause", sa.String(20)),
     sa.Column("end_detail", sa.Text),
     sa.Column("exit_code", sa.Integer),
@@ -139,7 +141,9 @@ class Run:
     load_lock: str | None = None
     """The pipeline that no other run of the workspace and profile may load meanwhile."""
     waits_for: str | None = None
-    """Which run it waits for, or has waited for, in words."""
+    """What it waits for, or has waited for, in words."""
+    instance: str | None = None
+    """The size of instance that its job asks for by name."""
 
     @property
     def is_over(self) -> bool:
@@ -256,12 +260,26 @@ _is_held = sa.and_(
     _holder.c.load_lock.is_not(None),
     _holder.c.status.in_([str(status) for status in PLACED]),
 )
+_is_next = sa.and_(_may_go, ~sa.exists().where(_is_held))
 _NEXT_PENDING = (
-    sa.select(*_columns)
-    .where(_may_go, ~sa.exists().where(_is_held))
-    .order_by(table.c.created_at, table.c.number, table.c.id)
-    .limit(1)
+    sa.select(*_columns).where(_is_next).order_by(table.c.created_at, table.c.number, table.c.id).limit(1)
 )
+_NEXT_LIGHT = _NEXT_PENDING.where(table.c.instance.is_(None))
+_WITH_SIZE = (
+    sa.select(table.c.id, table.c.number, jobs.table.c.job_ref, table.c.instance, table.c.waits_for)
+    .join(jobs.table, jobs.table.c.id == table.c.job_id)
+    .where(table.c.instance.is_not(None))
+    .order_by(table.c.created_at, table.c.number, table.c.id)
+)
+_PLACED_WITH_SIZE = _WITH_SIZE.where(
+    _is_placed,
+    sa.exists().where(
+        attempts.table.c.run_id == table.c.id,
+        attempts.table.c.machine == sa.bindparam("machine"),
+        attempts.is_live,
+    ),
+)
+_WAITING_WITH_SIZE = _WITH_SIZE.where(_is_next).limit(sa.bindparam("most", type_=sa.Integer))
 _BLOCKED = (
     sa.select(
         table.c.id.label("run_id"),
@@ -285,6 +303,32 @@ def next_pending(tx: Tx, now: datetime) -> Run | None:
     oldest is next. Nobody holds a lock while waiting for another, so nothing can wait in a circle.
     """
     return one_or_none(tx, Run, _NEXT_PENDING, now=now)
+
+
+def next_light(tx: Tx, now: datetime) -> Run | None:
+    """As `next_pending`, of those whose job asks for no size."""
+    return one_or_none(tx, Run, _NEXT_LIGHT, now=now)
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A run whose job asks for a size of instance."""
+
+    id: UUID
+    number: int
+    job_ref: str
+    instance: str
+    waits_for: str | None
+
+
+def placed_with_size(tx: Tx, machine: str) -> list[Sized]:
+    """Those that have, or may have, a runner on this machine, oldest first."""
+    return all_of(tx, Sized, _PLACED_WITH_SIZE, machine=machine)
+
+
+def waiting_with_size(tx: Tx, now: datetime, limit: int) -> list[Sized]:
+    """Those that may be given to an engine but for room, in their order."""
+    return all_of(tx, Sized, _WAITING_WITH_SIZE, now=now, most=limit)
 
 
 @dataclass(frozen=True)

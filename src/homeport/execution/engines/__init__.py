@@ -80,6 +80,10 @@ class Engine(Protocol):
         """Whose attempts this engine can see, at most 64 characters: another engine object with the same node sees
         the same ones, and of those of other nodes it knows nothing, alive or not."""
 
+    @property
+    def machine(self) -> str:
+        """Where its runs take memory, at most 64 characters: engines of one machine share what it has."""
+
     def open(self) -> None:
         """Check that runs can be placed; `EngineError` with advice when not."""
 

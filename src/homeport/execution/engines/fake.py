@@ -10,9 +10,15 @@ class FakeEngine:
 
     name = "fake"
 
-    def __init__(self, on_submit: Callable[[Placement], None] | None = None, node: str = "fake") -> None:
+    def __init__(
+        self,
+        on_submit: Callable[[Placement], None] | None = None,
+        node: str = "fake",
+        machine: str = "fake machine",
+    ) -> None:
         self._on_submit = on_submit
         self.node = node
+        self.machine = machine
         self._phases: dict[str, Phase] = {}
         self.kept: set[str] = set()
         """Runs whose working state is here."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import homeport_runner
-from homeport.execution import left_lines
+from homeport.execution import left_lines, machine
 from homeport.execution.engines import EngineError, Phase, Placement, Seen
 from homeport.execution.engines.warm import WarmProcesses
 from homeport_runner.boot import argv
@@ -75,6 +75,10 @@ class LocalEngine:
             self._node_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write(path, uuid4().hex)
         return path.read_text().strip()
+
+    @property
+    def machine(self) -> str:
+        return machine.identity()
 
     def submit(self, placement: Placement) -> None:
         with self._lock:
