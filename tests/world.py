@@ -272,8 +272,8 @@ class Runner:
     def is_to_cancel(self) -> bool:
         return run_attempts.orders(self.world.platform, self.attempt_id, self.launch.session).cancel
 
-    def exit(self, exit_code: int | None, cause: str = "exited", lines: int = 0) -> runs.Run:
-        report = ExitRequest(cause=cause, exit_code=exit_code, lines=lines)  # type: ignore[arg-type]
+    def exit(self, exit_code: int | None, cause: str = "exited", lines: int = 0, **more: Any) -> runs.Run:
+        report = ExitRequest(cause=cause, exit_code=exit_code, lines=lines, **more)  # type: ignore[arg-type]
         run_attempts.finish(self.world.platform, self.attempt_id, self.launch.session, report)
         self.world.engine.vanish(self.attempt_id)
         return self.world.run(self.run_id)

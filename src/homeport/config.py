@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     )
     cpus: float = Field(0, ge=0, description="cores for runs that name a size; 0: all there are")
     default_instance: str = Field(
-        "small",
+        "none",
         pattern="^(small|medium|large|xlarge|none)$",
         description="the size whose memory limits runs of jobs that name none; none: no limit",
     )

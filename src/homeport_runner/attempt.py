@@ -152,7 +152,13 @@ class Attempt:
             app.attend(lambda: self._uplink.report_started(process.pid))
         try:
             return supervise(
-                process, self._orders, self._spool, launch.timeout_seconds, launch.grace_seconds, "run"
+                process,
+                self._orders,
+                self._spool,
+                launch.timeout_seconds,
+                launch.grace_seconds,
+                "run",
+                launch.memory,
             )
         except TetherGone:
             self._tethered.bring_down()  # what the run had started came to us; first that, it holds the pipes

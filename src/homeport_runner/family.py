@@ -54,31 +54,45 @@ def living_descendants() -> list[int]:
     """Every process that descends from this one and is not dead."""
     children: dict[int, list[int]] = {}
     dead: set[int] = set()
-    for name in _proc_entries():
-        pid = int(name)
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as stat:
-                # "pid (name) state ppid ...": the name may hold spaces and brackets
-                state, parent = stat.read().rpartition(b")")[2].split()[:2]
-        except (OSError, ValueError):
+    for pid in all_pids():
+        found = _state_and_parent(pid)
+        if found is None:
             continue
-        children.setdefault(int(parent), []).append(pid)
+        state, parent = found
+        children.setdefault(parent, []).append(pid)
         if state in (b"Z", b"X"):
             dead.add(pid)
-    found: list[int] = []
+    found_pids: list[int] = []
     ahead = [os.getpid()]
     while ahead:
         below = children.get(ahead.pop(), [])
-        found += [pid for pid in below if pid not in dead]
+        found_pids += [pid for pid in below if pid not in dead]
         ahead += below
-    return found
+    return found_pids
 
 
-def _proc_entries() -> list[str]:
+def all_pids() -> list[int]:
+    """Of this machine, as far as we are in its namespace; none where there is no /proc."""
     try:
-        return [name for name in os.listdir("/proc") if name.isdigit()]
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
         return []
+
+
+def parent_of(pid: int) -> int | None:
+    """None if it has gone."""
+    found = _state_and_parent(pid)
+    return None if found is None else found[1]
+
+
+def _state_and_parent(pid: int) -> tuple[bytes, int] | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            # "pid (name) state ppid ...": the name may hold spaces and brackets
+            state, parent = stat.read().rpartition(b")")[2].split()[:2]
+            return state, int(parent)
+    except (OSError, ValueError):
+        return None
 
 
 def _prctl(option: int, value: int) -> None:

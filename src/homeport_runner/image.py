@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from homeport_runner import family
+from homeport_runner import family, memory
 
 _PLAIN_COMMAND = ["-u", "-m"]
 # Read by Python itself, the C library or native libraries when they start, where nobody can watch.
@@ -124,6 +124,7 @@ class Image:
         """In the fork: what a process that was just started has, and nothing else."""
         os.setsid()
         family.die_with_parent(parent)
+        memory.prefer_as_victim()
         _default_signals()
         null = os.open(os.devnull, os.O_RDONLY)
         for number, descriptor in enumerate((null, stdout, stderr)):

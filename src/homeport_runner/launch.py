@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homeport_runner.app import Wanted
+from homeport_runner.memory import Limit
 
 DEFAULT_LEASE_SECONDS = 300.0
 DEFAULT_GRACE_SECONDS = 30.0
@@ -66,6 +67,8 @@ class Launch:
     """How much of it may wait on disk for the server."""
     app: Wanted | None = None
     """Set where the run is an app."""
+    memory: Limit | None = None
+    """How much it may have; none: any."""
 
 
 def parse_launch(document: Mapping[str, Any]) -> Launch:
@@ -80,6 +83,7 @@ def parse_launch(document: Mapping[str, Any]) -> Launch:
 def _parse(document: Mapping[str, Any]) -> Launch:
     environment = document["environment"]
     app = document.get("app")
+    memory = document.get("memory")
     packages = document["packages"]
     configuration = packages.get("configuration")
     timeout = document.get("timeout_seconds")
@@ -111,6 +115,7 @@ def _parse(document: Mapping[str, Any]) -> Launch:
         log_limit_bytes=None if document.get("log_limit_bytes") is None else int(document["log_limit_bytes"]),
         spool_bytes=int(document.get("spool_bytes") or DEFAULT_SPOOL_BYTES),
         app=Wanted(app.get("ready_path"), float(app["start_seconds"])) if app else None,
+        memory=Limit(int(memory["limit_bytes"]), str(memory["holder"]), str(memory["advice"])) if memory else None,
     )
 
 

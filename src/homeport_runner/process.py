@@ -17,6 +17,7 @@ from typing import Any
 
 from homeport_runner import family, tether
 from homeport_runner.image import Image
+from homeport_runner.usage import Usage
 
 _ANSWER_SECONDS = 30.0
 
@@ -37,6 +38,7 @@ class Ended:
     """Whether it was still running when it was told to stop."""
     is_clean: bool
     """Whether everything it started has ended too."""
+    usage: Usage | None = None
 
 
 @dataclass
@@ -57,6 +59,11 @@ class TetheredProcess:
         self.ended: Ended | None = None
 
     @property
+    def holder(self) -> int:
+        """The process that everything which belongs to it is below."""
+        return self._holder.pid
+
+    @property
     def descriptor(self) -> int:
         """Readable when there is something to `hear`."""
         return self._holder.descriptor
@@ -65,7 +72,8 @@ class TetheredProcess:
         """Take in the news, if there are any, without waiting."""
         message = self._holder.next_message()
         if message is not None and "ended" in message:
-            self.ended = Ended(message["ended"], message["signalled"], message["clean"])
+            usage = Usage(**message["usage"])
+            self.ended = Ended(message["ended"], message["signalled"], message["clean"], usage)
 
     def terminate(self) -> None:
         self._holder.signal(signal.SIGTERM)
@@ -86,6 +94,10 @@ class Tethered:
         theirs.close()
         family.adopt_orphans()
         self._sock = ours
+
+    @property
+    def pid(self) -> int:
+        return self._pid
 
     @property
     def descriptor(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 
 from homeport_runner import clocks
 from homeport_runner.phone import Backoff, Fenced, Phone, PhoneError
@@ -23,6 +24,7 @@ def report_exit(phone: Phone, ending: Ending, lines: int, until: float) -> bool:
         "exit_code": ending.exit_code,
         "detail": ending.detail,
         "lines": lines,
+        "usage": None if ending.usage is None else asdict(ending.usage),
     }
     backoff = Backoff()
     while clocks.now() < until:

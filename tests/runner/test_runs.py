@@ -23,7 +23,9 @@ from .fake_server import SESSION, TICKET
 
 def test_lines_arrive_in_order_with_stderr_apart(stage: Stage) -> None:
     server = stage.serve("import sys\nfor n in range(5):\n print(n)\nprint('oh', file=sys.stderr)")
-    assert stage.run(server) == {"cause": "exited", "exit_code": 0, "detail": None, "lines": len(server.lines)}
+    exit = stage.run(server)
+    assert exit.pop("usage")["cpu_seconds"] > 0
+    assert exit == {"cause": "exited", "exit_code": 0, "detail": None, "lines": len(server.lines)}
     assert server.contents(io_stream="stdout") == ["0", "1", "2", "3", "4"]
     assert server.contents(io_stream="stderr") == ["oh"]
 

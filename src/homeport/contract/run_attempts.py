@@ -22,6 +22,12 @@ class JobRunAttemptResponse(Model):
     """exited, setup_failed, launch_failed, cancelled, timed_out, lost."""
     end_detail: str | None
     exit_code: int | None
+    peak_memory_bytes: int | None
+    """The most that all its processes had at once; null, as the next three, where it was not measured."""
+    cpu_seconds: float | None
+    read_bytes: int | None
+    """By system calls, cached or not."""
+    written_bytes: int | None
     first_line: int
     """The number of its first line in the run's log."""
     line_count: int

@@ -52,6 +52,16 @@ class AppLaunch(Model):
     """How long it may take until it answers."""
 
 
+class MemoryLaunch(Model):
+    """How much memory all processes of a run may have, and how that is told."""
+
+    limit_bytes: int
+    holder: str
+    """`its instance 'small'`"""
+    advice: str
+    """A sentence, or nothing."""
+
+
 class Launch(Model):
     """All a runner needs to run one attempt; handed out once, for the ticket."""
 
@@ -80,6 +90,8 @@ class Launch(Model):
     """How much of the log may wait for the server on the node's disk."""
     app: AppLaunch | None = None
     """Set where the run is an app: the runner chooses its port and opens the tunnel."""
+    memory: MemoryLaunch | None = None
+    """none: no limit."""
 
 
 WireLine = tuple[datetime, IoStream, Source, Stage, Annotated[str, Field(max_length=MAX_LINE_CHARS)]]
@@ -103,11 +115,21 @@ class StartedRequest(Model):
     pid: int = Field(ge=0, le=MAX_INT)
 
 
+class UsageReport(Model):
+    """What all processes of an attempt took; null is what could not be measured."""
+
+    peak_memory_bytes: int | None = Field(None, ge=0, le=MAX_COUNT)
+    cpu_seconds: float | None = Field(None, ge=0, le=MAX_COUNT)
+    read_bytes: int | None = Field(None, ge=0, le=MAX_COUNT)
+    written_bytes: int | None = Field(None, ge=0, le=MAX_COUNT)
+
+
 class ExitRequest(Model):
-    cause: Literal["exited", "cancelled", "timed_out", "setup_failed", "lost", "not_serving"]
+    cause: Literal["exited", "cancelled", "timed_out", "setup_failed", "lost", "not_serving", "out_of_memory"]
     exit_code: int | None = Field(None, ge=-MAX_INT, le=MAX_INT)
     detail: str | None = Field(None, max_length=10_000)
     lines: int = Field(ge=0, le=MAX_COUNT)
+    usage: UsageReport | None = None
 
 
 class Accepted(Model):

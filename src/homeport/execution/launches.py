@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from homeport.contract import dlt_deployment
-from homeport.contract.runner_protocol import AppLaunch, FileLaunch, Launch, PackageLaunch
+from homeport.contract.runner_protocol import AppLaunch, FileLaunch, Launch, MemoryLaunch, PackageLaunch
 from homeport.execution import environments, secret_values
 
 DATA_PROFILES = {"access": "prod"}
@@ -74,6 +74,7 @@ class LaunchOrder:
     """Below which path an app is served; none: it has an origin of its own."""
     beacon_url: str | None = field(default=None, repr=False)
     """Where dlt inside of the run reports to; a secret of the run."""
+    memory: MemoryLaunch | None = None
     log_limit_bytes: int | None = None
     spool_bytes: int = 1024 * 1024 * 1024
     token: str | None = field(default=None, repr=False)
@@ -154,6 +155,7 @@ def compose(order: LaunchOrder, session: str, configuration_sha256: str, secrets
         log_limit_bytes=order.log_limit_bytes,
         spool_bytes=order.spool_bytes,
         app=_app(order),
+        memory=order.memory,
     )
 
 

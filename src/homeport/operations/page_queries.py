@@ -19,6 +19,7 @@ from homeport.logs import reading
 from homeport.operations import looking, webhooks
 from homeport.operations.platform import Platform
 from homeport.scheduling.freshness import parse_freshness
+from homeport.scheduling.instances import Size, size_of
 from homeport.scheduling.triggers import TriggerKind, parse_trigger
 from homeport.store import (
     attempts,
@@ -143,6 +144,8 @@ class RunDetails:
     version: JobVersion
     """The job's version that the run was made from."""
     limits: Limits
+    size: Size | None
+    """Of its instance; none: no limit."""
     code: Package | None
     configuration: Package | None
     previous: RunSeen | None
@@ -296,6 +299,7 @@ def run(platform: Platform, principal: Principal, workspace_id: UUID, run_id: UU
             seen=_seen(tx, [shown])[0],
             version=version,
             limits=_limits(platform, version),
+            size=size_of(shown.instance, platform.settings.default_instance),
             code=packages.get(tx, workspace_id, "deployments", shown.deployment_id),
             configuration=packages.get(tx, workspace_id, "configurations", shown.configuration_id),
             previous=None if before is None else _seen(tx, [before])[0],

@@ -19,6 +19,7 @@ from homeport.contract.runner_protocol import (
     ExitRequest,
     Launch,
     LinesAnswer,
+    MemoryLaunch,
     WireLine,
 )
 from homeport.errors import Conflict, NotFound, NotSignedIn
@@ -26,6 +27,7 @@ from homeport.execution import configurations, launches
 from homeport.logs import writing
 from homeport.operations import app_addresses, run_secrets, variables, webhooks
 from homeport.operations.platform import Platform
+from homeport.scheduling import instances
 from homeport.scheduling import run_lifecycle as lifecycle
 from homeport.scheduling.run_lifecycle import RunStatus
 from homeport.store import attempts, jobs, log_chunks, packages, run_accounts, run_endings, runs, workspaces
@@ -158,6 +160,8 @@ def finish(platform: Platform, attempt_id: str, session: str, report: ExitReques
         serves = launches.is_interactive(jobs.version(tx, run.job_version_id).definition)
         status = RunStatus(run.status)
         ending = run_endings.ending_of_exit(status, report.cause, report.exit_code, detail, serves=serves)
+        if report.usage is not None:
+            ending = replace(ending, usage=attempts.Usage(**report.usage.model_dump()))
         ended = run_endings.end(tx, run.id, ending, now, platform.settings.follow_ups_per_minute)
         if ended is None:
             raise Conflict(f"A run that is {run.status} cannot end as {report.cause}.", code="not_yours")
@@ -225,6 +229,7 @@ def _order(
         webhook=webhooks.of_run(tx, platform, run),
         log_limit_bytes=settings.log_limit_bytes or None,
         spool_bytes=settings.log_spool_bytes,
+        memory=_memory_limit(run, settings.default_instance),
     )
     return order, configuration
 
@@ -234,6 +239,21 @@ def _new_token(tx: Tx, attempt_id: str, order: launches.LaunchOrder, now: dateti
     token = run_tokens.new(attempt_id, account, now)
     attempts.set_token(tx, attempt_id, secrets.hash_of(token))
     return token
+
+
+def _memory_limit(run: runs.Run, default: str) -> MemoryLaunch | None:
+    """The memory of the run's size, and what to say when that is not enough."""
+    size = instances.size_of(run.instance, default)
+    if size is None:
+        return None
+    holder = f"its instance {size.name!r}" + (
+        "" if run.instance else ", which is what a job gets that names none,"
+    )
+    larger = instances.next_larger(size)
+    advice = "There is no larger one: load less at once, or in several jobs."
+    if larger is not None:
+        advice = f'Ask for a larger one in its job: require={{"instance": {{"size": "{larger.name}"}}}}.'
+    return MemoryLaunch(limit_bytes=size.memory_bytes, holder=holder, advice=advice)
 
 
 def _base_path(tx: Tx, platform: Platform, run: runs.Run, version: jobs.JobVersion) -> str | None:

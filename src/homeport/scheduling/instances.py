@@ -1,8 +1,8 @@
 """Sizes of instances, and how runs that ask for one share a machine.
 
 A job names a size in `require={"instance": {"size": "medium"}}`. The size is a limit of memory for its runs, and
-what is set aside for them. A job that names none has a limit too, but nothing is set aside: its runs are light,
-and wait for a place only.
+what is set aside for them. For a job that names none nothing is set aside: its runs are light, and wait for a
+place only. They have no limit either, unless the installation sets one.
 """
 
 from collections.abc import Collection, Mapping, Sequence

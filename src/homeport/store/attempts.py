@@ -7,7 +7,7 @@ The claim is a compare-and-set on the ticket: whatever the engine starts twice, 
 A runner that lost its attempt (ended here) is fenced: its session no longer finds a live row.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -52,6 +52,22 @@ table = sa.Table(
 
 
 @dataclass(frozen=True)
+class Usage:
+    """What all processes of an attempt took; None is what its runner could not measure, or never reported."""
+
+    peak_memory_bytes: int | None = None
+    """The most that they had at once."""
+    cpu_seconds: float | None = None
+    read_bytes: int | None = None
+    """By system calls, cached or not."""
+    written_bytes: int | None = None
+
+
+NOT_MEASURED = Usage()
+_USAGE = tuple(asdict(NOT_MEASURED))
+
+
+@dataclass(frozen=True)
 class Attempt:
     id: str
     """The engine-side name: `hp-<run id in hex>-<number>`."""
@@ -76,11 +92,9 @@ class Attempt:
     """Of the engine that has it: only engines of this node can tell whether it lives. None for attempts from
     before nodes were kept."""
     peak_memory_bytes: int | None = None
-    """The most that all processes of the run held at once; this and the next three are None where the runner
-    could not measure, or never reported."""
+    """As in `Usage`, and so the next three."""
     cpu_seconds: float | None = None
     read_bytes: int | None = None
-    """What was read, and below written, by system calls; cached or not."""
     written_bytes: int | None = None
 
 
@@ -172,7 +186,7 @@ _END = (
         ended_at=sa.bindparam("at", type_=Moment),
         **{
             name: sa.bindparam(f"its_{name}", type_=table.c[name].type)
-            for name in ("end_cause", "end_detail", "exit_code")
+            for name in ("end_cause", "end_detail", "exit_code", *_USAGE)
         },
     )
 )
@@ -186,10 +200,12 @@ def end(
     end_cause: str | None = None,
     end_detail: str | None = None,
     exit_code: int | None = None,
+    usage: Usage = NOT_MEASURED,
 ) -> bool:
     """No attempt of the run is alive any more; who comes later is fenced."""
-    how = {"its_end_cause": end_cause, "its_end_detail": end_detail, "its_exit_code": exit_code}
-    return tx.execute(_END, {"of_run": run_id, "at": now, **how}).rowcount > 0
+    how = {"end_cause": end_cause, "end_detail": end_detail, "exit_code": exit_code, **asdict(usage)}
+    values = {f"its_{name}": value for name, value in how.items()}
+    return tx.execute(_END, {"of_run": run_id, "at": now, **values}).rowcount > 0
 
 
 def count(tx: Tx, run_id: UUID) -> int:

@@ -45,6 +45,7 @@ class Ending:
     transition: Transition
     detail: str | None = None
     exit_code: int | None = None
+    usage: attempts.Usage = attempts.NOT_MEASURED
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ def _end_attempt(tx: Tx, run_id: UUID, ending: Ending, now: datetime) -> None:
         end_cause=None if cause is None else str(cause),
         end_detail=ending.detail,
         exit_code=ending.exit_code,
+        usage=ending.usage,
     )
 
 
@@ -216,6 +218,9 @@ def ending_of_exit(
     if serves and cause in ("exited", "not_serving"):
         step = lifecycle.NEVER_SERVE if status is RunStatus.STARTING else lifecycle.FAIL
         return Ending(step, detail or _words_for(exit_code), exit_code)
+    if cause == "out_of_memory":
+        step = lifecycle.NEVER_SERVE if status is RunStatus.STARTING else lifecycle.FAIL
+        return Ending(step, detail or "the run had more memory than its limit", exit_code)
     if cause == "exited":
         if exit_code == 0:
             return Ending(lifecycle.SUCCEED, detail, exit_code)

@@ -13,6 +13,7 @@ from homeport.contract.log_lines import LogLine
 from homeport.operations import page_queries
 from homeport.operations.page_queries import RunDetails
 from homeport.scheduling.run_lifecycle import CANCELLABLE, EndCause, RunStatus
+from homeport.store.attempts import Attempt
 from homeport.web import rendering, words
 from homeport.web.frame import Crumb, Frame
 from homeport.web.rows import (
@@ -80,6 +81,16 @@ class AttemptRow:
 
 
 @dataclass(frozen=True)
+class UsageItem:
+    """What all processes of an attempt took; none is what was not measured."""
+
+    peak_memory_bytes: int | None
+    cpu_seconds: float | None
+    read_bytes: int | None
+    written_bytes: int | None
+
+
+@dataclass(frozen=True)
 class RunPage:
     frame: Frame
     status: str
@@ -100,6 +111,11 @@ class RunPage:
     finished_at: datetime | None
     seconds: float | None
     time_limit: float | None
+    instance: str | None
+    """The size of its instance."""
+    memory_limit_bytes: int | None
+    usage: UsageItem | None
+    """Of the latest attempt that has ended."""
     job_version: int
     code_version: int | None
     configuration_version: int | None
@@ -181,6 +197,9 @@ def _page(visitor: Visitor, seen: RunDetails, log: LogPart) -> RunPage:
         finished_at=run.finished_at,
         seconds=seconds_of(run, visitor.now),
         time_limit=seen.limits.timeout,
+        instance=seen.size.name if seen.size else None,
+        memory_limit_bytes=seen.size.memory_bytes if seen.size else None,
+        usage=_usage(seen.attempts),
         job_version=seen.version.version,
         code_version=seen.code.version if seen.code else None,
         configuration_version=seen.configuration.version if seen.configuration else None,
@@ -211,6 +230,14 @@ def _waits(seen: RunDetails) -> str | None:
     if run.not_before is not None:
         return f"Attempt {len(seen.attempts) + 1} of {seen.max_attempts} follows."
     return None
+
+
+def _usage(tried: Sequence[Attempt]) -> UsageItem | None:
+    measured = [
+        UsageItem(found.peak_memory_bytes, found.cpu_seconds, found.read_bytes, found.written_bytes)
+        for found in tried
+    ]
+    return next((found for found in reversed(measured) if found != UsageItem(None, None, None, None)), None)
 
 
 def _attempt_rows(seen: RunDetails, now: datetime) -> tuple[AttemptRow, ...]:

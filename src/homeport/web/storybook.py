@@ -31,7 +31,7 @@ from homeport.web.open_app import OpenAppPage
 from homeport.web.pipeline import PipelinePage
 from homeport.web.rendering import Page, Renderer
 from homeport.web.rows import JobRow, LatestRun, RunRow, TickRow
-from homeport.web.run import AttemptRow, LogPart, LogRow, NotStartedItem, RunPage
+from homeport.web.run import AttemptRow, LogPart, LogRow, NotStartedItem, RunPage, UsageItem
 from homeport.web.sign_in import SignInPage
 from homeport.web.workspace import ActiveVersion, WorkspacePage
 from homeport.web.workspaces import WorkspaceItem, WorkspacesPage
@@ -229,6 +229,9 @@ _RUN_PAGE = RunPage(
     finished_at=None,
     seconds=40,
     time_limit=7200,
+    instance="small",
+    memory_limit_bytes=4 * 1024**3,
+    usage=None,
     job_version=3,
     code_version=14,
     configuration_version=2,
@@ -262,6 +265,7 @@ _FAILED_RUN = replace(
     seconds=3.2,
     is_refresh=True,
     why="The process ended with exit code 1",
+    usage=UsageItem(312 * 1024**2, 2.9, 41_000_000, 1_200_000),
     exit_code=1,
     cancel_action=None,
     previous=_RUNS[3],
