@@ -1,7 +1,11 @@
 """What a run is given, and what becomes of it."""
 
 import json
+import os
+from base64 import b64encode
+from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +36,7 @@ def look_around(run_context):
     seen["password"] = dlt.secrets["password"]
     seen["files"] = sorted(str(p) for p in Path().rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     seen["variables"] = sorted(os.environ)
+    seen["values"] = sorted(os.environ.values())
     print("SEEN " + json.dumps(seen))
 
 
@@ -134,6 +139,56 @@ def test_a_run_sees_nothing_of_the_servers_own_environment(shop: Workspace) -> N
     context = seen(shop)
     assert context["workspace"] == shop.folder.name
     assert not [name for name in context["variables"] if name.startswith(("HOMEPORT_", "UV_"))]
+
+
+def test_a_run_is_given_no_secret_of_the_server(own_server: Homeport, new_workspace: NewWorkspace) -> None:
+    theirs = {
+        "HOMEPORT_MASTER_KEY": b64encode(bytes(range(32))).decode(),
+        "HOMEPORT_GITHUB_CLIENT_ID": "homeport-at-home",
+        "HOMEPORT_GITHUB_CLIENT_SECRET": "github-hush-hush",
+        "HOMEPORT_SMTP_URL": "smtp://baker:mail-hush-hush@127.0.0.1:1",
+        "HOMEPORT_MAIL_FROM": "homeport@mail.example",
+        "AWS_SECRET_ACCESS_KEY": "storage-hush-hush",
+        "PGPASSWORD": "database-hush-hush",
+    }
+    own_server.settings = theirs
+    shop = new_workspace(own_server.start(), FILES)
+    shop.dlthub("deploy")
+    for _ in range(2):  # the second may be forked from a warm process
+        context = seen(shop)
+        assert not theirs.keys() & set(context["variables"])
+        given = "\n".join(context["values"])
+        assert [value for value in (*theirs.values(), own_server.api_key) if value in given] == []
+
+
+def reachable(folder: Path) -> Iterator[Path]:
+    """What somebody who is not the folder's owner can read below it."""
+    for path in folder.iterdir():
+        mode = path.lstat().st_mode
+        if path.is_symlink():
+            continue
+        if path.is_dir():
+            if mode & 0o011:
+                yield from reachable(path)
+            if mode & 0o044:
+                yield path
+        elif mode & 0o044:
+            yield path
+
+
+def test_other_users_of_the_machine_reach_nothing_that_is_kept(
+    own_server: Homeport, new_workspace: NewWorkspace
+) -> None:
+    before = os.umask(0o022)  # as on most machines; the server gets it from us
+    try:
+        own_server.data.chmod(0o755)  # made by somebody else, such as for a volume
+        shop = new_workspace(own_server.start(), FILES)
+        shop.dlthub("deploy")
+        shop.run("look_around")
+    finally:
+        os.umask(before)
+    assert (own_server.data / "homeport.db").exists()
+    assert {path.name for path in reachable(own_server.data)} <= {"server.lock"}
 
 
 def test_a_failing_job_ends_its_follower_with_exit_code_1_and_a_traceback_in_the_log(shop: Workspace) -> None:

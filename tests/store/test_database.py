@@ -61,3 +61,14 @@ def test_other_databases_are_refused_with_an_example(url: str, words: str) -> No
     with pytest.raises(SetupError, match=words) as refusal:
         Database(url)
     assert "sqlite:///" in refusal.value.message
+
+
+def test_nobody_else_may_read_the_file_of_sqlite_be_it_new_or_from_before(tmp_path: Path) -> None:
+    path = tmp_path / "homeport.db"
+    for _ in range(2):
+        database = Database(f"sqlite:///{path}")
+        database.migrate()
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+        assert modes == dict.fromkeys(["homeport.db", "homeport.db-wal", "homeport.db-shm"], 0o600)
+        database.close()
+        path.chmod(0o644)

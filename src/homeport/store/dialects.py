@@ -1,8 +1,11 @@
 """Where SQLite and PostgreSQL differ. The statements are shared; the differences sit here."""
 
+import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -89,7 +92,22 @@ class _SqliteUuid(sa.Uuid[UUID]):
         return lambda text: None if text is None else known(text)
 
 
+def _keep_private(path: Path) -> None:
+    """Only its owner may read the file: SQLite gives it the rights that any file gets, and the folder may be open.
+
+    What SQLite puts beside it later has the rights that it has.
+    """
+    with suppress(OSError):  # whatever is wrong with the path, whoever connects is told
+        # never opened where it exists: to close it again would end the locks of this process on it
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(OSError):
+            path.with_name(path.name + suffix).chmod(0o600)
+
+
 def _open_sqlite(url: sa.URL) -> sa.Engine:
+    if url.database and url.database != ":memory:" and not url.database.startswith("file:"):
+        _keep_private(Path(url.database))
     engine = sa.create_engine(url, connect_args={"check_same_thread": False}, **_COMMON)
     engine.dialect.colspecs = {**engine.dialect.colspecs, sa.Uuid: _SqliteUuid}
 
