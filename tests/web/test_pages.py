@@ -7,6 +7,7 @@ import pytest
 
 from homeport.contract.identity import CreateWorkspaceRequest
 from homeport.operations import workspaces
+from homeport.scheduling.instances import Room
 from homeport.web.run import LINES_AT_ONCE
 
 from ..builders import definition
@@ -139,6 +140,33 @@ def test_a_run_that_waits_for_another_load_says_so(alice: httpx.Client, home: st
     assert "Waits for run #1 of jobs.a, which loads the same pipeline." in _text(
         alice, f"{home}/runs/{waiting.id}"
     )
+
+
+def test_a_run_that_waits_for_room_says_so(alice: httpx.Client, home: str, shop: World) -> None:
+    shop.restart_services(room=Room(cpus=64, memory_bytes=6 * 1024**3))
+    small = {"instance": {"size": "small"}}
+    shop.deploy(definition("a", require=small), definition("b", require=small))
+    shop.running("a")
+    waiting = shop.start("b")
+    shop.submit()
+    page = _text(alice, f"{home}/runs/{waiting.id}")
+    assert "Waits for memory: it asks for 4 GiB, and of 6 GiB 2 GiB are free on " in page
+    assert "the rest is taken by run #1 of jobs.a (small)." in page
+
+
+def test_a_run_shows_what_it_took_and_what_it_may_take(alice: httpx.Client, home: str, shop: World) -> None:
+    shop.deploy(definition("a", require={"instance": {"size": "small"}}), definition("b"))
+    runner, other = shop.running("a"), shop.running("b")
+    took = {"peak_memory_bytes": 3 * 1024**3, "cpu_seconds": 75, "read_bytes": 1000, "written_bytes": 2000}
+    runner.exit(0, usage=took)
+    page = _text(alice, f"{home}/runs/{runner.run_id}")
+    assert "<dt>Instance</dt><dd>small, " in page
+    for expected in ("Peak memory", "Processor time", "Read, written"):
+        assert f"<dt>{expected}</dt>" in page, expected
+    other.exit(0)
+    page = _text(alice, f"{home}/runs/{other.run_id}")
+    assert "<dt>Instance</dt>" not in page
+    assert "<dt>Peak memory</dt>" not in page
 
 
 def test_a_run_shows_its_log(alice: httpx.Client, home: str, shop: World) -> None:
