@@ -9,6 +9,9 @@ from .workspaces import Workspace
 pytestmark = pytest.mark.acceptance
 
 JOBS = """
+import time
+from pathlib import Path
+
 import dlt
 from dlt.hub import run
 
@@ -52,9 +55,20 @@ def count_visits():
 
     pipeline.run(visits())
     print("rows", count(pipeline.dataset(), "visits"))
+
+
+@run.job
+def hold_named():
+    local = Path(dlt.current.run_context().local_dir)
+    with dlt.dataset("warehouse", "shop").sql_client as client:
+        client.execute_sql("CREATE TABLE IF NOT EXISTS held AS SELECT 1 AS id")
+        print("held", flush=True)
+        while not (local / "let-go").exists():
+            time.sleep(0.05)
+    print("rows", count(dlt.dataset("warehouse", "shop"), "loaves"))
 """
 
-NAMES = ["count_visits", "load_in_code", "load_named", "read_in_code", "read_named"]
+NAMES = ["count_visits", "hold_named", "load_in_code", "load_named", "read_in_code", "read_named"]
 
 FILES = {
     "shop.py": JOBS,
@@ -97,3 +111,20 @@ def test_other_profiles_and_other_workspaces_have_files_of_their_own(
     assert [rows(shop, "load_named"), rows(shop, "load_named")] == [1, 2]
     assert rows(shop, "load_named", profile="staging") == 1
     assert rows(other, "load_named") == 1
+
+
+def test_two_runs_at_one_file_at_once_one_fails_with_a_reason_and_nothing_is_lost(
+    server: Homeport, new_workspace: NewWorkspace
+) -> None:
+    shop = new_workspace(server, FILES)
+    shop.dlthub("deploy")
+    assert rows(shop, "load_named") == 1
+    holder = shop.trigger("manual:*hold_named")
+    shop.until_said(holder["id"], "held")
+    second = shop.run("load_named")
+    assert second["status"] == "failed"
+    assert "Could not set lock on file" in shop.text(second["id"])
+    [local] = server.data.glob(f"node/workspaces/{shop.id}/prod")
+    (local / "let-go").touch()
+    assert shop.ended(holder["id"])["status"] == "completed", shop.text(holder["id"])
+    assert rows(shop, "load_named") == 2
