@@ -3,6 +3,8 @@
     environments/<key>            the environment; usable once `.complete` is in it, which is written last
     environments/<key>.lock       held shared by every run that uses it, exclusively by who builds it
                                   (or removes it: whoever prunes takes this lock first)
+    environments/<key>.log        what the build says, while there is one (`build_log.py`)
+    environments/<key>.failed     how the last one failed, if it did (`failed_build.py`)
 
 `.complete` is touched by every run that uses the environment, so its time says when it was last needed.
 """
@@ -13,10 +15,13 @@ import contextlib
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from homeport_runner import clocks, launch
+from homeport_runner import clocks, failed_build, launch
+from homeport_runner.build_log import BuildLog, OthersBuild, processes_left
+from homeport_runner.failed_build import FailedBuild
 from homeport_runner.orders import Orders
 from homeport_runner.setup_failed import SetupFailed
 from homeport_runner.spool import Spool
@@ -24,6 +29,7 @@ from homeport_runner.uv import NoSuchPython, Uv, UvFailed
 
 _MARK = ".complete"
 _PAUSE = 0.05
+_LONGEST_OUTWAIT = 10.0
 _HUB_MODULE = "homeport_dlt_hub"
 _SOURCE_FOLDER = Path(__file__).resolve().parent.parent
 
@@ -32,32 +38,45 @@ _SOURCE_FOLDER = Path(__file__).resolve().parent.parent
 def ready_environment(
     folder: Path, wanted: launch.Environment, uv: Uv, spool: Spool, orders: Orders
 ) -> Iterator[Path]:
-    """The environment, built if need be, and kept from being removed while in use."""
+    """The environment, built if need be, and kept from being removed while in use.
+
+    Raises `SetupFailed` when it cannot be built, or is known not to be.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     environment = folder / wanted.key
     lock = os.open(folder / (wanted.key + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    others = OthersBuild(_log_of(environment), spool)
     try:
-        is_waiting = False
+        waiting_since: float | None = None
         while True:
             if _lock(lock, fcntl.LOCK_SH):
+                if waiting_since is not None:
+                    others.pass_on()
                 if _is_usable(environment):
                     break
                 fcntl.flock(lock, fcntl.LOCK_UN)
                 if _lock(lock, fcntl.LOCK_EX):
                     # Somebody may have built it between the two locks.
                     if not _is_usable(environment):
+                        _check_failed(environment, uv, spool, waiting_since)
+                        _outwait_killed_build(environment, orders)
                         _build(environment, wanted, uv, spool)
                     # A lock cannot be weakened without letting go of it for a moment: look again.
                     fcntl.flock(lock, fcntl.LOCK_UN)
                     continue
-            elif not is_waiting:
-                is_waiting = True
-                spool.remark("Waiting for another run to build the same environment.", "build", "setup")
+            else:
+                if waiting_since is None:
+                    waiting_since = time.time()
+                    spool.remark(
+                        "Somebody else builds this environment already; waiting for it.", "build", "setup"
+                    )
+                others.pass_on()
             orders.check()
             orders.wait(_PAUSE)
         os.utime(environment / _MARK)
         yield environment
     finally:
+        others.close()
         os.close(lock)
 
 
@@ -75,37 +94,101 @@ def _is_usable(environment: Path) -> bool:
     return (environment / _MARK).exists() and os.access(environment / "bin" / "python", os.X_OK)
 
 
+def _check_failed(environment: Path, uv: Uv, spool: Spool, waiting_since: float | None) -> None:
+    """Raise if building is known to be in vain, or was when somebody else did it while we waited."""
+    failed = failed_build.load(_failed_of(environment))
+    if failed is None:
+        return
+    if waiting_since is not None and failed.seconds >= waiting_since:
+        raise SetupFailed(failed.reason)
+    if failed.is_still_so(uv.circumstances):
+        spool.remark(f"This environment could not be built at {failed.at}, where uv said:", "build", "setup")
+        for line in failed.lines:
+            spool.remark(line, "build", "setup")
+        spool.remark(
+            "Nothing has changed since, so it is not built again. It is when its requirements change, after a new "
+            "deploy (`dlthub deploy`), and a day after it failed.",
+            "build",
+            "setup",
+        )
+        raise SetupFailed(f"{failed.reason} (as found at {failed.at}; `dlthub deploy` has it tried again)")
+
+
+def _outwait_killed_build(environment: Path, orders: Orders) -> None:
+    """Who had begun to build may have been killed a moment ago, and its uv still write into the same folder."""
+    until = clocks.now() + _LONGEST_OUTWAIT
+    while processes_left(_log_of(environment)) and clocks.now() < until:
+        orders.check()
+        orders.wait(_PAUSE)
+
+
 def _build(environment: Path, wanted: launch.Environment, uv: Uv, spool: Spool) -> None:
     """Build from nothing; what an interrupted build left is no foundation."""
+    log = BuildLog(_log_of(environment), spool)
+    try:
+        failed_build.forget(_failed_of(environment))
+        _try_to_build(environment, wanted, uv, log)
+    except UvFailed as error:
+        reason = _reason(error, wanted)
+        _remember(environment, error, reason, uv, log)
+        raise SetupFailed(reason) from error
+    finally:
+        # who waits has it open, and nobody else is to take it for that of another build
+        _log_of(environment).unlink(missing_ok=True)
+        log.close()
+
+
+def _try_to_build(environment: Path, wanted: launch.Environment, uv: Uv, log: BuildLog) -> None:
     started_at = clocks.now()
     shutil.rmtree(environment, ignore_errors=True)
-    try:
-        uv.make_environment(environment, wanted.python_version)
-        _install(environment, wanted, uv, spool)
-        _teach_dlt_hub(environment, wanted.python_version)
-    except NoSuchPython as error:
-        shutil.rmtree(environment, ignore_errors=True)
-        raise SetupFailed(
-            f"Python {wanted.python_version} is not on the machine that runs this, and uv could not get it: "
-            f"install it there (`uv python install {wanted.python_version}`) or deploy with another Python version"
-        ) from error
-    except UvFailed as error:
-        shutil.rmtree(environment, ignore_errors=True)
-        raise SetupFailed(f"the environment could not be built: {error}") from error
+    uv.make_environment(environment, wanted.python_version, log)
+    _install(environment, wanted, uv, log)
+    _teach_dlt_hub(environment, wanted.python_version)
+    # The mark is one small file, which may reach the disk long before all that it stands for.
+    os.sync()
     (environment / _MARK).touch()
     seconds = clocks.now() - started_at
-    spool.remark(f"Environment with Python {wanted.python_version} built in {seconds:.1f} s.", "build", "setup")
+    log.remark(f"Environment with Python {wanted.python_version} built in {seconds:.1f} s.")
 
 
-def _install(environment: Path, wanted: launch.Environment, uv: Uv, spool: Spool) -> None:
+def _remember(environment: Path, error: UvFailed, reason: str, uv: Uv, log: BuildLog) -> None:
+    shutil.rmtree(environment, ignore_errors=True)
+    at = clocks.timestamp()[:19] + "Z"
+    lines = log.last_lines
+    failed = FailedBuild(at, time.time(), uv.circumstances, error.is_lasting, reason, lines)
+    failed_build.save(_failed_of(environment), failed)
+
+
+def _reason(error: UvFailed, wanted: launch.Environment) -> str:
+    if isinstance(error, NoSuchPython):
+        return (
+            f"Python {wanted.python_version} is not on the machine that runs this, and uv could not get it: "
+            f"install it there (`uv python install {wanted.python_version}`) or deploy with another Python version"
+        )
+    return f"the environment could not be built: {error}"
+
+
+def _log_of(environment: Path) -> Path:
+    return environment.with_name(environment.name + ".log")
+
+
+def _failed_of(environment: Path) -> Path:
+    return environment.with_name(environment.name + ".failed")
+
+
+def _install(environment: Path, wanted: launch.Environment, uv: Uv, log: BuildLog) -> None:
     """What is wanted, or, where that does not resolve, what the workspace asked for to the letter."""
     try:
-        uv.install(environment, wanted.requirements)
-    except UvFailed:
+        uv.install(environment, wanted.requirements, log)
+    except UvFailed as first:
         if wanted.fallback is None:
             raise
-        spool.remark("Trying again with the workspace's requirements as they are.", "build", "setup")
-        uv.install(environment, wanted.fallback)
+        log.remark("Trying again with the workspace's requirements as they are.")
+        try:
+            uv.install(environment, wanted.fallback, log)
+        except UvFailed as error:
+            error.is_lasting = error.is_lasting and first.is_lasting
+            raise
 
 
 def _teach_dlt_hub(environment: Path, python_version: str) -> None:

@@ -7,11 +7,16 @@ what a deployment was resolved to.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from homeport_runner.build_log import BuildLog
 from homeport_runner.masking import Masking
 from homeport_runner.orders import Orders, Stopped
 from homeport_runner.pipes import Pipes
@@ -38,6 +43,17 @@ _NETWORK_TROUBLE = re.compile(
     r"|network is unreachable|could not connect|timed? ?out|client error \(connect\)|failed to fetch",
     re.IGNORECASE,
 )
+# What says that building again would come to the same. Anything that is not known to be so is tried again.
+_LASTING = re.compile(
+    r"no solution found|failed to parse|couldn.t parse|failed to (download and )?build|failed to prepare",
+    re.IGNORECASE,
+)
+_PASSING = re.compile(
+    _NETWORK_TROUBLE.pattern
+    + r"|HTTP status (server|client) error|could not be queried|credentials|git operation failed"
+    r"|no space left|quota exceeded|cannot allocate memory|os error \d+|signal: ",
+    re.IGNORECASE,
+)
 _NO_PYTHON = re.compile(
     r"no interpreter found|no download(s)? (is|are)? ?available|failed to download", re.IGNORECASE
 )
@@ -45,6 +61,11 @@ _NO_PYTHON = re.compile(
 
 class UvFailed(Exception):
     """uv could not do it; the message is its own, on one line."""
+
+    def __init__(self, message: str, is_lasting: bool = False) -> None:
+        super().__init__(message)
+        self.is_lasting = is_lasting
+        """Whether trying again is known to come to the same."""
 
 
 class NoSuchPython(UvFailed):
@@ -56,8 +77,8 @@ class _Listener:
 
     _MOST = 200
 
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
+    def __init__(self, log: BuildLog) -> None:
+        self._log = log
         self._lines: list[str] = []
 
     @property
@@ -66,15 +87,15 @@ class _Listener:
 
     @property
     def masking(self) -> Masking:
-        return self._spool.masking
+        return self._log.masking
 
     @property
     def is_full(self) -> bool:
-        return self._spool.is_full
+        return self._log.is_full
 
     def take(self, at: str, io_stream: str, source: str, stage: str, contents: list[str]) -> None:
         self._lines = [*self._lines, *contents][-self._MOST :]
-        self._spool.take(at, io_stream, source, stage, contents)
+        self._log.take(at, io_stream, source, stage, contents)
 
 
 class Uv:
@@ -91,12 +112,23 @@ class Uv:
         }
         self._env["NO_COLOR"] = "1"
 
-    def make_environment(self, environment: Path, python_version: str) -> None:
-        said = self._run("venv", "--no-project", "--python", python_version, str(environment))
+    @property
+    def circumstances(self) -> str:
+        """What a build depends on beside its requirements: equal while uv and all of its settings are the same."""
+        found = shutil.which(self._binary, path=self._env.get("PATH"))
+        stat = os.stat(found) if found else None
+        known: list[object] = [sorted(self._env.items()), stat and [stat.st_size, stat.st_mtime_ns]]
+        for name in ("UV_CONFIG_FILE", "NETRC"):
+            with contextlib.suppress(KeyError, OSError):
+                known.append(hashlib.sha256(Path(self._env[name]).read_bytes()).hexdigest())
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()
+
+    def make_environment(self, environment: Path, python_version: str, log: BuildLog) -> None:
+        said = self._run(log, "venv", "--no-project", "--python", python_version, str(environment))
         if said is not None:
             raise NoSuchPython(said) if _NO_PYTHON.search(said) else UvFailed(_in_one_line(said))
 
-    def install(self, environment: Path, requirements: Sequence[str]) -> None:
+    def install(self, environment: Path, requirements: Sequence[str], log: BuildLog) -> None:
         """Install them all together; from the cache alone if the network turns out to be away."""
         if not requirements:
             return
@@ -104,17 +136,16 @@ class Uv:
         listed.write_text("".join(line + "\n" for line in requirements))
         python = str(environment / "bin" / "python")
         command = ("pip", "install", "--python", python, "--compile-bytecode", "-r", str(listed))
-        said = self._run(*command)
+        said = self._run(log, *command)
         if said is not None and _NETWORK_TROUBLE.search(said):
-            self._spool.remark(
-                "The package index cannot be reached; trying with what is in the cache.", "build", "setup"
-            )
-            if self._run(*command, "--offline") is None:
+            log.remark("The package index cannot be reached; trying with what is in the cache.")
+            if self._run(log, *command, "--offline") is None:
                 return
         if said is not None:
-            raise UvFailed(_in_one_line(said))
+            is_lasting = bool(_LASTING.search(said)) and not _PASSING.search(said)
+            raise UvFailed(_in_one_line(said), is_lasting)
 
-    def _run(self, *arguments: str) -> str | None:
+    def _run(self, log: BuildLog, *arguments: str) -> str | None:
         """What uv said, if it failed; None if it did what it should."""
         self._orders.check()
         isolation = () if "UV_CONFIG_FILE" in self._env else ("--no-config",)
@@ -122,7 +153,8 @@ class Uv:
             process = self._holder.spawn([self._binary, *arguments, *isolation], self._env, str(self._folder))
         except CannotStart as error:
             raise UvFailed(f"uv cannot be started: {error}") from error
-        listener = _Listener(self._spool)
+        log.note_process(process.pid)
+        listener = _Listener(log)
         pipes = Pipes(process.output, listener, "setup", "build")
         pipes.start()
         ending = supervise(process, self._orders, self._spool, None, _GRACE_SECONDS, "build")

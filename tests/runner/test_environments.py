@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import json
+import socket
 import stat
+import subprocess
+import threading
 import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -30,7 +35,9 @@ def fake_uv(folder: Path, script: str) -> str:
 
 
 def builds(*servers: FakeServer) -> int:
-    return sum(" built in " in line for server in servers for line in server.contents("setup"))
+    """How many have built; who only waited has read the same, and says so first."""
+    said = [server.contents("setup") for server in servers]
+    return sum(" built in " in line for lines in said for line in lines if "waiting for it" not in lines[0])
 
 
 def test_an_environment_is_built_once_for_two_at_once(fresh_stage: Stage) -> None:
@@ -91,6 +98,194 @@ def test_requirements_that_do_not_resolve_fail_the_setup_in_uvs_words(fresh_stag
     assert not (fresh_stage.node / "environments/empty").exists()
 
 
+def uv_with_log(stage: Stage, before: str = "") -> dict[str, str]:
+    """Variables for a runner whose uv writes down that it was asked; `before` is what it does before that."""
+    uv = fake_uv(stage.node, f'#!/bin/sh\n{before}\necho "$*" >> "$UV_CACHE_DIR/asked"\nexec %s "$@"\n')
+    cache = stage.node / "cache"
+    cache.mkdir(exist_ok=True)
+    return {"HOMEPORT_UV": uv, "UV_CACHE_DIR": str(cache), "UV_NO_INDEX": "1"}
+
+
+def times_asked(stage: Stage) -> int:
+    asked = stage.node / "cache/asked"
+    return len(asked.read_text().splitlines()) if asked.exists() else 0
+
+
+MISSING = {"requirements": ["this-package-does-not-exist-xyz"]}
+
+
+def test_a_build_that_failed_is_not_repeated_but_told(fresh_stage: Stage) -> None:
+    variables = uv_with_log(fresh_stage)
+    first, second = fresh_stage.serve(environment=MISSING), fresh_stage.serve(environment=MISSING)
+    fresh_stage.run(first, **variables)
+    asked = times_asked(fresh_stage)
+    exit = fresh_stage.run(second, **variables)
+    assert times_asked(fresh_stage) == asked > 0
+    assert exit["cause"] == "setup_failed"
+    assert "this-package-does-not-exist-xyz" in exit["detail"]
+    assert "dlthub deploy" in exit["detail"]
+    said = second.contents("setup")
+    assert said[0].startswith("This environment could not be built at 20")
+    assert any("No solution found" in line for line in said)
+    assert any("Nothing has changed since" in line and "dlthub deploy" in line for line in said)
+
+
+@pytest.mark.parametrize("change", ["index", "uv", "configuration", "a day"])
+def test_a_build_that_failed_is_repeated_once_something_has_changed(fresh_stage: Stage, change: str) -> None:
+    settings = fresh_stage.node / "uv.toml"
+    settings.write_text("")
+    variables = uv_with_log(fresh_stage) | {"UV_CONFIG_FILE": str(settings)}
+    fresh_stage.run(fresh_stage.serve(environment=MISSING), **variables)
+    asked = times_asked(fresh_stage)
+    match change:
+        case "index":
+            variables["UV_FIND_LINKS"] = str(fresh_stage.node)
+        case "uv":
+            fake_uv(
+                fresh_stage.node, Path(variables["HOMEPORT_UV"]).read_text().replace(str(UV), "%s") + "# newer\n"
+            )
+        case "configuration":
+            settings.write_text("offline = true\n")
+        case "a day":
+            remembered = fresh_stage.node / "environments/empty.failed"
+            document = json.loads(remembered.read_text())
+            document["seconds"] -= 24 * 3600
+            remembered.write_text(json.dumps(document))
+    fresh_stage.run(fresh_stage.serve(environment=MISSING), **variables)
+    assert times_asked(fresh_stage) == 2 * asked
+
+
+def test_a_build_that_succeeds_in_the_end_leaves_no_memory_of_failure(fresh_stage: Stage, tmp_path: Path) -> None:
+    environment = {"requirements": ["nobody-elses-tiny"]}
+    variables = {"UV_NO_INDEX": "1", "UV_CACHE_DIR": str(fresh_stage.node / "cache")}
+    assert fresh_stage.run(fresh_stage.serve(environment=environment), **variables)["cause"] == "setup_failed"
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    make_wheel(wheels, "nobody_elses_tiny")
+    server = fresh_stage.serve("import nobody_elses_tiny as tiny; print(tiny.ANSWER)", environment=environment)
+    fresh_stage.run(server, **variables, UV_FIND_LINKS=str(wheels))
+    assert server.contents() == ["42"]
+    left = {path.name for path in (fresh_stage.node / "environments").iterdir()}
+    assert left == {"empty", "empty.lock"}
+
+
+def test_an_index_that_is_away_is_asked_again_by_the_next_run(fresh_stage: Stage) -> None:
+    """Nobody listens at that port; uv itself says so."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        index = f"http://127.0.0.1:{bound.getsockname()[1]}/simple"
+        for _ in range(2):
+            server = fresh_stage.serve(environment=MISSING)
+            exit = fresh_stage.run(
+                server, UV_INDEX_URL=index, UV_HTTP_RETRIES="0", UV_CACHE_DIR=str(fresh_stage.node / "cache")
+            )
+            assert exit["cause"] == "setup_failed"
+            assert any("index cannot be reached" in line for line in server.contents("setup"))
+
+
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
+def test_an_index_that_refuses_is_asked_again_by_the_next_run(fresh_stage: Stage, status: int) -> None:
+    class Refuses(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(status)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Quietly."""
+
+    asked: list[str] = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as index:
+        threading.Thread(target=index.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"http://127.0.0.1:{index.server_address[1]}/simple"
+        for _ in range(2):
+            asked.clear()
+            server = fresh_stage.serve(environment=MISSING)
+            variables = {
+                "UV_INDEX_URL": url,
+                "UV_HTTP_RETRIES": "0",
+                "UV_CACHE_DIR": str(fresh_stage.node / "cache"),
+            }
+            assert fresh_stage.run(server, **variables)["cause"] == "setup_failed"
+            assert asked
+        index.shutdown()
+
+
+def test_a_source_that_cannot_be_built_is_not_built_again(fresh_stage: Stage, tmp_path: Path) -> None:
+    project = tmp_path / "broken"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "broken"\nversion = "1"\n'
+    )
+    (project / "backend.py").write_text("raise SystemExit('no compiler here')\n")
+    variables = uv_with_log(fresh_stage)
+    environment = {"requirements": [f"broken @ {project.as_uri()}"]}
+    fresh_stage.run(fresh_stage.serve(environment=environment), **variables)
+    asked = times_asked(fresh_stage)
+    server = fresh_stage.serve(environment=environment)
+    fresh_stage.run(server, **variables)
+    assert times_asked(fresh_stage) == asked
+    assert any("no compiler here" in line for line in server.contents("setup"))
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_who_waits_for_a_build_sees_what_it_says_and_shares_its_end(fresh_stage: Stage, succeeds: bool) -> None:
+    """Also of a failure that is not remembered: no run after the other asks an index that is away."""
+    gate = fresh_stage.node / "gate"
+    script = f"#!/bin/sh\n# %s\necho one from uv\nwhile [ ! -e {gate} ]; do sleep 0.02; done\necho two from uv\n"
+    uv = fake_uv(fresh_stage.node, script + (f'exec {UV} "$@"\n' if succeeds else "exit 2\n"))
+    builder, waiter = (fresh_stage.serve("print('x')") for _ in range(2))
+    node = fresh_stage.node / "other"
+    node.mkdir()
+    (fresh_stage.node / "environments").mkdir()
+    (node / "environments").symlink_to(fresh_stage.node / "environments")
+    builds_it = fresh_stage.start(builder, HOMEPORT_UV=uv)
+    builder.wait(lambda s: "one from uv" in s.contents("setup"))
+    waits = fresh_stage.start(waiter, HOMEPORT_UV=uv, HOMEPORT_NODE_DIR=str(node))
+    waiter.wait(lambda s: "one from uv" in s.contents("setup"))
+    gate.touch()
+    assert [process.wait(DEADLINE) for process in (builds_it, waits)] == [0, 0]
+    said = waiter.contents("setup")
+    assert said[:3] == [
+        "Somebody else builds this environment already; waiting for it.",
+        "one from uv",
+        "two from uv",
+    ]
+    assert said.count("two from uv") == 1
+    assert builder.exit is not None
+    assert waiter.exit is not None
+    assert (builder.exit["cause"], builder.exit["detail"]) == (waiter.exit["cause"], waiter.exit["detail"])
+    assert waiter.exit["cause"] == ("exited" if succeeds else "setup_failed")
+
+
+def test_after_a_killed_build_the_next_one_waits_for_its_uv_and_begins_anew(fresh_stage: Stage) -> None:
+    environments = fresh_stage.node / "environments"
+    (environments / "empty/bin").mkdir(parents=True)
+    (environments / "empty/bin/half").touch()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as uv_of_the_killed:
+        (environments / "empty.log").write_text(f'["process", "{uv_of_the_killed.pid}"]\n["stderr", "old"]\n')
+        server = fresh_stage.serve("print('x')")
+        runner = fresh_stage.start(server, **uv_with_log(fresh_stage))
+        until(lambda: is_locked(environments / "empty.lock"))
+        assert times_asked(fresh_stage) == 0
+        uv_of_the_killed.communicate()
+    assert runner.wait(DEADLINE) == 0
+    assert server.contents() == ["x"]
+    assert "old" not in server.contents("setup")
+    assert not (environments / "empty/bin/half").exists()
+
+
+def is_locked(path: Path) -> bool:
+    if not path.exists():
+        return False
+    with path.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def test_a_requirement_is_installed(fresh_stage: Stage, tmp_path: Path) -> None:
     project = tmp_path / "tiny"
     project.mkdir()
@@ -104,15 +299,15 @@ def test_a_requirement_is_installed(fresh_stage: Stage, tmp_path: Path) -> None:
     assert list(site_packages.glob("__pycache__/tiny.*.pyc"))
 
 
-def make_wheel(folder: Path) -> Path:
-    wheel = folder / "tiny-1.0-py3-none-any.whl"
+def make_wheel(folder: Path, name: str = "tiny") -> Path:
+    wheel = folder / f"{name}-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("tiny.py", "ANSWER = 42\n")
-        archive.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        archive.writestr(f"{name}.py", "ANSWER = 42\n")
+        archive.writestr(f"{name}-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         archive.writestr(
-            "tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            f"{name}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
-        archive.writestr("tiny-1.0.dist-info/RECORD", "tiny.py,,\n")
+        archive.writestr(f"{name}-1.0.dist-info/RECORD", f"{name}.py,,\n")
     return wheel
 
 
@@ -161,7 +356,7 @@ def test_a_cancel_stops_a_build(fresh_stage: Stage, waits_for_another: bool) -> 
         assert runner.wait(DEADLINE) == 0
     assert server.exit is not None
     assert (server.exit["cause"], server.exit["exit_code"]) == ("cancelled", None)
-    assert ("Waiting for another" in server.contents("setup")[0]) == waits_for_another
+    assert ("waiting for it" in server.contents("setup")[0]) == waits_for_another
 
 
 def test_an_environment_in_use_cannot_be_locked_for_removal(stage: Stage) -> None:
