@@ -87,6 +87,7 @@ def test_every_service_runs_and_stops_with_the_server(opened: list[Server], sett
         "watch",
         "pruning",
         "logs",
+        "environments",
     }
     assert all(service.is_alive for service in server._services)
     server.close()

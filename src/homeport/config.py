@@ -65,6 +65,11 @@ class Settings(BaseSettings):
     warm_memory_bytes: int = Field(
         512 * 1024 * 1024, ge=0, description="memory that all warm processes may take; the oldest leave"
     )
+    environments_bytes: int = Field(
+        10 * 1024 * _MIB,
+        ge=0,
+        description="disk that environments of runs may take; those used least recently go; 0: any",
+    )
     default_timeout_seconds: float = Field(7200.0, gt=0, description="limit of a batch run whose job sets none")
     default_grace_seconds: float = Field(
         30.0, ge=0, description="time between the signal to stop and the kill, where the job sets none"

@@ -27,6 +27,7 @@ from homeport.auth.providers.configured import providers_of
 from homeport.bells import Bells
 from homeport.clock import Clock, SystemClock
 from homeport.config import Settings
+from homeport.dispatch.environments import CollectEnvironments
 from homeport.dispatch.idle_apps import StopIdleApps
 from homeport.dispatch.log_keeping import KeepLogs
 from homeport.dispatch.pruning import PruneExpired
@@ -64,6 +65,7 @@ class Server:
         self._engine = engine or LocalEngine(
             settings.data_dir.resolve() / "node",
             warm_memory_bytes=settings.warm_memory_bytes if settings.warm else 0,
+            environments_bytes=settings.environments_bytes,
         )
         self._bells = Bells()
         self._services: list[Service] = []
@@ -180,6 +182,7 @@ class Server:
                 settings.default_grace_seconds,
             ),
             PruneExpired(database),
+            CollectEnvironments(self._engine),
             KeepLogs(
                 database,
                 self.platform.blobs,

@@ -6,7 +6,8 @@
     environments/<key>.log        what the build says, while there is one (`build_log.py`)
     environments/<key>.failed     how the last one failed, if it did (`failed_build.py`)
 
-`.complete` is touched by every run that uses the environment, so its time says when it was last needed.
+`.complete` is touched by every run that uses the environment, when it begins and when it ends, so its time says
+when it was last needed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from homeport_runner.setup_failed import SetupFailed
 from homeport_runner.spool import Spool
 from homeport_runner.uv import NoSuchPython, Uv, UvFailed
 
-_MARK = ".complete"
+MARK = ".complete"
+"""The file that makes an environment usable."""
 _PAUSE = 0.05
 _LONGEST_OUTWAIT = 10.0
 _HUB_MODULE = "homeport_dlt_hub"
@@ -44,25 +46,25 @@ def ready_environment(
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     environment = folder / wanted.key
-    lock = os.open(folder / (wanted.key + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    lock = _Lock(folder / (wanted.key + ".lock"))
     others = OthersBuild(_log_of(environment), spool)
     try:
         waiting_since: float | None = None
         while True:
-            if _lock(lock, fcntl.LOCK_SH):
+            if lock.take(fcntl.LOCK_SH):
                 if waiting_since is not None:
                     others.pass_on()
                 if _is_usable(environment):
                     break
-                fcntl.flock(lock, fcntl.LOCK_UN)
-                if _lock(lock, fcntl.LOCK_EX):
+                lock.let_go()
+                if lock.take(fcntl.LOCK_EX):
                     # Somebody may have built it between the two locks.
                     if not _is_usable(environment):
                         _check_failed(environment, uv, spool, waiting_since)
                         _outwait_killed_build(environment, orders)
                         _build(environment, wanted, uv, spool)
                     # A lock cannot be weakened without letting go of it for a moment: look again.
-                    fcntl.flock(lock, fcntl.LOCK_UN)
+                    lock.let_go()
                     continue
             else:
                 if waiting_since is None:
@@ -73,25 +75,59 @@ def ready_environment(
                 others.pass_on()
             orders.check()
             orders.wait(_PAUSE)
-        os.utime(environment / _MARK)
-        yield environment
+        _note_use(environment)
+        try:
+            yield environment
+        finally:
+            _note_use(environment)
     finally:
         others.close()
-        os.close(lock)
+        lock.close()
 
 
-def _lock(descriptor: int, kind: int) -> bool:
-    """Try to; waiting is done by the caller, who can be told to stop."""
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _note_use(environment: Path) -> None:
+    with contextlib.suppress(OSError):  # somebody has removed it by hand
+        os.utime(environment / MARK)
+
+
+class _Lock:
+    """Of an environment. Taking it never waits: that is done by the caller, who can be told to stop."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open()
+
+    def take(self, kind: int) -> bool:
+        while True:
+            try:
+                fcntl.flock(self._file, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            if self._is_in_place():
+                return True
+            # who removed the environment has removed this, too: a lock that nobody else would find
+            self.close()
+            self._open()
+
+    def let_go(self) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def _open(self) -> None:
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def _is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._file), os.stat(self._path))
+        except FileNotFoundError:
+            return False
 
 
 def _is_usable(environment: Path) -> bool:
     # The interpreter is a link to one of the machine's, which may have been removed since.
-    return (environment / _MARK).exists() and os.access(environment / "bin" / "python", os.X_OK)
+    return (environment / MARK).exists() and os.access(environment / "bin" / "python", os.X_OK)
 
 
 def _check_failed(environment: Path, uv: Uv, spool: Spool, waiting_since: float | None) -> None:
@@ -146,7 +182,7 @@ def _try_to_build(environment: Path, wanted: launch.Environment, uv: Uv, log: Bu
     _teach_dlt_hub(environment, wanted.python_version)
     # The mark is one small file, which may reach the disk long before all that it stands for.
     os.sync()
-    (environment / _MARK).touch()
+    (environment / MARK).touch()
     seconds = clocks.now() - started_at
     log.remark(f"Environment with Python {wanted.python_version} built in {seconds:.1f} s.")
 

@@ -84,12 +84,12 @@ class Image:
         """Modules that are there for what they import; a run executes them anew."""
         self.path = list(sys.path)
         self._environment = environment
-        self._built = _identity(environment)
+        self._built = identity(environment)
 
     @property
     def is_current(self) -> bool:
         """Whether the environment is still the one that the modules come from."""
-        return self._built is not None and _identity(self._environment) == self._built
+        return self._built is not None and identity(self._environment) == self._built
 
     def misfit(
         self, environment: Path, owner: str, root: Path, command: Sequence[str], variables: Mapping[str, str]
@@ -97,7 +97,7 @@ class Image:
         """Why a run cannot begin with this; None if it can."""
         if owner != self.owner:
             return "it is for another workspace or profile"
-        if self._built is None or _identity(environment) != self._built:
+        if self._built is None or identity(environment) != self._built:
             return "the environment is another"
         if list(command[:2]) != _PLAIN_COMMAND or len(command) < 3:
             return "the command is not `-u -m <module>`"
@@ -205,7 +205,7 @@ def _is_installed(module: Any) -> bool:
     return isinstance(origin, str) and origin.startswith(installed) and f"{os.sep}site-packages{os.sep}" in origin
 
 
-def _identity(environment: Path) -> tuple[int, ...] | None:
+def identity(environment: Path) -> tuple[int, ...] | None:
     """Tells a built environment from one that was built again in its place."""
     try:
         stat = (environment / "pyvenv.cfg").stat()

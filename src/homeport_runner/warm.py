@@ -145,10 +145,10 @@ class _Warm:
     def _answer(self, asker: socket.socket) -> None:
         asker.settimeout(_GO_SECONDS)
         request, descriptors = tether.receive(asker)
+        if request is not None and "leave" in request:
+            self._leave()
         if request is None or not self._image.is_current:
             asker.close()
-        elif "leave" in request:
-            self._leave()
         else:
             pid = os.fork()
             if pid == 0:

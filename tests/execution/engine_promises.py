@@ -4,6 +4,7 @@ A subclass gives `engine`, `placement` and `dies`; its tests are these, and what
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from homeport.execution.engines import Engine, Phase, Placement, Seen
 
@@ -107,6 +108,15 @@ class EnginePromises:
         assert engine.unsent(STRANGE, 0, 10) == []
         engine.submit(placement)
         assert engine.unsent(placement.attempt, 1_000_000, 10) == []
+
+    def test_collecting_may_come_at_any_time_and_takes_nothing_from_the_living(
+        self, engine: Engine, placement: Placement
+    ) -> None:
+        long_after = datetime.now(UTC) + timedelta(days=365)
+        assert engine.collect(long_after) == []
+        engine.submit(placement)
+        engine.collect(long_after)
+        assert seen(engine, placement.attempt).phase is Phase.STARTED
 
     def test_closing_ends_no_attempt(self, engine: Engine, placement: Placement) -> None:
         engine.submit(placement)

@@ -1,10 +1,12 @@
 """The engine of this machine where a warm process answers: the same promises, and runners that are its forks."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,69 @@ def node(tmp_path: Path, environments: Path) -> Path:
 @pytest.fixture
 def placement(door: Door) -> Placement:
     return Placement("hp-0123456789abcdef0123456789abcdef-1", door.url, "the-ticket", WARMTH)
+
+
+def a_node_of_its_own(tmp_path: Path) -> tuple[LocalEngine, Path]:
+    """And a lone environment in it."""
+    node = tmp_path / "own"
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", str(node / "environments" / WARMTH.environment)],
+        check=True,
+    )
+    (node / "environments" / WARMTH.environment / ".complete").touch()
+    return LocalEngine(node, warm_memory_bytes=MEMORY), node
+
+
+def left_alone(engine: LocalEngine) -> None:
+    """Its warm processes have gone, as after a while without use."""
+    assert engine._warm is not None
+    engine.close()
+    for child in engine._warm._children.values():
+        child.wait(20)
+
+
+def test_what_was_found_unfit_is_tried_again_once_the_environment_is_another(tmp_path: Path) -> None:
+    engine, node = a_node_of_its_own(tmp_path)
+    assert engine._warm is not None
+    try:
+        made_ready(engine, node)
+        [folder] = node.glob("warm/*")
+        left_alone(engine)
+        (folder / "unfit").write_text("it starts threads")
+        (folder / "unsafe.json").write_text('["a_module"]')
+        engine._warm.prepare(WARMTH)
+        assert not engine._warm._children
+        configuration = node / "environments" / WARMTH.environment / "pyvenv.cfg"
+        configuration.write_text(configuration.read_text())
+        made_ready(engine, node)
+        assert not (folder / "unsafe.json").exists()
+    finally:
+        left_alone(engine)
+
+
+def test_what_was_learned_of_an_environment_goes_with_it(tmp_path: Path) -> None:
+    engine, node = a_node_of_its_own(tmp_path)
+    now = datetime.now(UTC)
+    try:
+        made_ready(engine, node)
+        shutil.rmtree(node / "environments" / WARMTH.environment)
+        engine.collect(now)
+        assert list(node.glob("warm/*/socket")), "a process is in there"
+    finally:
+        left_alone(engine)
+    engine.collect(now)
+    assert not list(node.glob("warm/*"))
+
+
+def test_what_was_learned_stays_for_a_week_without_use(tmp_path: Path) -> None:
+    engine, node = a_node_of_its_own(tmp_path)
+    try:
+        made_ready(engine, node)
+    finally:
+        left_alone(engine)
+    for days, left in ((6, 1), (8, 0)):
+        engine.collect(datetime.now(UTC) + timedelta(days=days))
+        assert len(list(node.glob("warm/*"))) == left
 
 
 def made_ready(engine: LocalEngine, node: Path, warmth: Warmth = WARMTH) -> int:

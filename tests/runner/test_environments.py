@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import socket
 import stat
 import subprocess
 import threading
 import zipfile
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from homeport.execution.engines.kept_environments import KeptEnvironments
 
 from .conftest import DEADLINE, UV, Stage, is_alive, until
 from .fake_server import FakeServer
@@ -369,6 +373,57 @@ def test_an_environment_in_use_cannot_be_locked_for_removal(stage: Stage) -> Non
         runner.kill()
         runner.wait()
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_use_is_noted_at_its_beginning_and_at_its_end(stage: Stage) -> None:
+    mark = stage.node / "environments/empty/.complete"
+    server = stage.serve("print('up')\nimport time; time.sleep(60)")
+    os.utime(mark, (0, 0))
+    runner = stage.start(server)
+    server.wait(lambda s: "up" in s.contents())
+    assert mark.stat().st_mtime > 0
+    os.utime(mark, (0, 0))
+    server.ask_for_cancel()
+    assert runner.wait(DEADLINE) == 0
+    assert mark.stat().st_mtime > 0
+
+
+def test_runs_start_while_their_environment_is_removed_again_and_again(fresh_stage: Stage) -> None:
+    environments = fresh_stage.node / "environments"
+    kept = KeptEnvironments(environments, 1)
+    long_after = datetime.now(UTC) + timedelta(hours=2)
+    is_over = threading.Event()
+    removed: list[str] = []
+
+    def remove() -> None:
+        while not is_over.is_set():
+            removed.extend(kept.collect(long_after))
+
+    remover = threading.Thread(target=remove)
+    remover.start()
+    try:
+        for _ in range(8):
+            server = fresh_stage.serve("import homeport_dlt_hub, sys; print(sys.prefix)")
+            exit = fresh_stage.run(server)
+            assert (exit["cause"], exit["exit_code"]) == ("exited", 0), server.contents()
+            assert server.contents() == [str(environments / "empty")]
+    finally:
+        is_over.set()
+        remover.join()
+    assert removed
+
+
+def test_who_waits_at_a_lock_that_is_removed_takes_the_new_one(fresh_stage: Stage) -> None:
+    lock = fresh_stage.node / "environments/empty.lock"
+    lock.parent.mkdir()
+    server = fresh_stage.serve("print('up')\nimport time; time.sleep(60)")
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        fresh_stage.start(server)
+        server.wait(lambda s: s.contents("setup"))
+        lock.unlink()
+    server.wait(lambda s: "up" in s.contents())
+    assert is_locked(lock)
 
 
 def test_a_runner_killed_while_building_leaves_no_uv(fresh_stage: Stage) -> None:

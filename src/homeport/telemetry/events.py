@@ -41,6 +41,9 @@ APP_IDLE = Event("app_idle", logging.INFO, "an app that nobody uses was asked to
 PROXY_FAILED = Event("proxy_failed", logging.ERROR, "a visit of an app hit a fault of ours")
 RUN_LOST = Event("run_lost", logging.WARNING, "a run's runner is gone without a word")
 LOGS_REMOVED = Event("logs_removed", logging.INFO, "logs were removed that have been kept long enough")
+ENVIRONMENTS_REMOVED = Event(
+    "environments_removed", logging.INFO, "environments were removed that no run has used of late"
+)
 WATCH_SLEPT = Event("watch_slept", logging.WARNING, "the server slept, or its clock jumped: silence counts anew")
 ATTEMPT_KILLED = Event("attempt_killed", logging.WARNING, "the engine was asked to kill a runner")
 TICK_NOT_STARTED = Event("tick_not_started", logging.INFO, "a scheduled moment passed without a run")

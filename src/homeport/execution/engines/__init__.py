@@ -8,12 +8,14 @@ engine to them):
 * `observe` answers for any attempt: one it does not know is ABSENT.
 * `kill` and `forget` may be repeated, and may come before `submit` or after the end.
 * `process_gone` is said only when nothing of the attempt can still run.
+* `collect` may come at any time, and takes nothing away from an attempt that lives or is about to.
 * `unsent` may be asked of any attempt; the lines are as the runner numbered them.
 * Attempts survive the server: another engine object on the same node takes up where the first one left.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -113,6 +115,9 @@ class Engine(Protocol):
 
     def drop(self, run: str) -> None:
         """Remove the working state of a run that is over; may be repeated."""
+
+    def collect(self, now: datetime) -> list[str]:
+        """Remove what earlier runs needed and there is no room for; the environments that have gone."""
 
     def close(self) -> None:
         """Let go of the engine; attempts go on."""

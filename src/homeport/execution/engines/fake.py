@@ -1,6 +1,7 @@
 """An engine without processes, which fails on command; it keeps the promises of every engine."""
 
 from collections.abc import Callable, Collection
+from datetime import datetime
 
 from homeport.execution.engines import EngineError, Phase, Placement, Seen
 
@@ -24,6 +25,8 @@ class FakeEngine:
         """Runs whose working state is here."""
         self.left: dict[str, list[bytes]] = {}
         """What runners have left of their logs."""
+        self.unneeded: list[str] = []
+        """Environments that `collect` will remove."""
         self.placements: list[Placement] = []
         self.refuses_with: str | None = None
         """When set, `submit` fails with this message."""
@@ -66,6 +69,10 @@ class FakeEngine:
 
     def drop(self, run: str) -> None:
         self.kept.discard(run)
+
+    def collect(self, now: datetime) -> list[str]:
+        gone, self.unneeded = self.unneeded, []
+        return gone
 
     def close(self) -> None:
         """Nothing to let go."""

@@ -15,12 +15,14 @@ import threading
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
 import homeport_runner
 from homeport.execution import left_lines, machine
-from homeport.execution.engines import EngineError, Phase, Placement, Seen
+from homeport.execution.engines import EngineError, Phase, Placement, Seen, warm
+from homeport.execution.engines.kept_environments import KeptEnvironments
 from homeport.execution.engines.warm import WarmProcesses
 from homeport_runner.boot import argv
 
@@ -45,16 +47,20 @@ class _Process:
 class LocalEngine:
     """Runs on this machine, below `node_dir`.
 
-    `warm_memory_bytes` is what warm processes may take; 0: every start is a plain one.
+    `warm_memory_bytes` is what warm processes may take; 0: every start is a plain one. `environments_bytes` is
+    what environments may take of the disk; 0: any.
     """
 
     name = "local"
 
-    def __init__(self, node_dir: Path, uv: str | None = None, warm_memory_bytes: int = 0) -> None:
+    def __init__(
+        self, node_dir: Path, uv: str | None = None, warm_memory_bytes: int = 0, environments_bytes: int = 0
+    ) -> None:
         self._node_dir = node_dir
         self._uv = uv or _find_uv()
         self._lock = threading.Lock()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._environments = KeptEnvironments(node_dir / "environments", environments_bytes)
         self._warm: WarmProcesses | None = None
         if warm_memory_bytes and sys.platform == "linux":
             self._warm = WarmProcesses(node_dir / "warm", node_dir / "environments", warm_memory_bytes)
@@ -125,6 +131,12 @@ class LocalEngine:
 
     def drop(self, run: str) -> None:
         shutil.rmtree(self._carried / run, ignore_errors=True)
+
+    def collect(self, now: datetime) -> list[str]:
+        removed = self._environments.collect(now)
+        with self._lock:
+            warm.collect(self._node_dir / "warm", self._node_dir / "environments", now)
+        return removed
 
     def close(self) -> None:
         with self._lock:

@@ -3,13 +3,17 @@
 Nothing depends on one: where there is none that answers at once, the runner is started plainly.
 """
 
+import fcntl
 import hashlib
+import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -17,8 +21,13 @@ from typing import IO, Any
 import homeport_runner
 from homeport.execution.engines import Warmth
 from homeport_runner import boot, tether
+from homeport_runner.image import identity
 
 IDLE_SECONDS = 900.0
+_KEPT = timedelta(days=7)
+"""What was learned, after its last use."""
+_MADE_FOR = "made_for.json"
+"""Which build of which environment the folder is for."""
 _ANSWER_SECONDS = 2.0
 _EXPECTED_BYTES = 120 * 1024 * 1024
 """What a warm process takes; known better once it is there."""
@@ -65,7 +74,7 @@ class WarmProcesses:
             return
         folder = self._folder / name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if (folder / "unfit").exists():
+        if not _belongs_to(folder, environment) or (folder / "unfit").exists():
             return
         with suppress(OSError):
             self._children[name] = self._start(folder, environment, warmth)
@@ -129,6 +138,57 @@ class WarmProcesses:
                     size = _proportional_bytes(int(path.read_text()))
                     found.append((path.stat().st_mtime, path.parent, size))
         return found
+
+
+def collect(folder: Path, environments: Path, now: datetime) -> None:
+    """Remove what warm processes knew of environments that have gone, or that nobody has used for long."""
+    for path in folder.glob("*"):
+        with suppress(OSError), _without_process(path) as is_free:
+            used_at = max(entry.stat().st_mtime for entry in (path, *path.glob("pid")))
+            if is_free and (used_at < (now - _KEPT).timestamp() or not _is_current(path, environments)):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _belongs_to(folder: Path, environment: Path) -> bool:
+    """Note the build of the environment that the folder is for; what was found out of an earlier one is void.
+
+    False while a process of the earlier one is there: it notices, and leaves.
+    """
+    note = json.dumps([environment.name, identity(environment)])
+    path = folder / _MADE_FOR
+    if path.exists() and path.read_text() == note:
+        return True
+    with _without_process(folder) as is_free:
+        if is_free:
+            for left in ("unfit", "unsafe.json", "learned.json"):
+                (folder / left).unlink(missing_ok=True)
+            scratch = folder / (_MADE_FOR + ".new")
+            scratch.write_text(note)
+            scratch.replace(path)
+    return is_free
+
+
+def _is_current(folder: Path, environments: Path) -> bool:
+    try:
+        name, build = json.loads((folder / _MADE_FOR).read_text())
+    except (OSError, ValueError):
+        return True  # of an earlier version: goes by its age
+    found = identity(environments / name)
+    return found is not None and list(found) == build
+
+
+@contextmanager
+def _without_process(folder: Path) -> Iterator[bool]:
+    """Whether no warm process is in there; while this lasts, none begins."""
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(lock)
 
 
 def _variables(folder: Path, environment: Path) -> dict[str, str]:
