@@ -88,6 +88,7 @@ def test_every_service_runs_and_stops_with_the_server(opened: list[Server], sett
         "pruning",
         "logs",
         "environments",
+        "builds",
     }
     assert all(service.is_alive for service in server._services)
     server.close()

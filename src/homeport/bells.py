@@ -95,4 +95,7 @@ RUNS_PENDING = "runs pending"
 """Rings when a run waits to be started."""
 
 SCHEDULES_CHANGED = "schedules changed"
+
+DEPLOYED = "deployed"
+"""A workspace was deployed: its environments may be built."""
 """Rings when a scheduled moment may have come nearer."""

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     warm_memory_bytes: int = Field(
         512 * 1024 * 1024, ge=0, description="memory that all warm processes may take; the oldest leave"
     )
+    build_ahead: bool = Field(
+        True, description="build environments when they are deployed; else when the first run needs them"
+    )
     environments_bytes: int = Field(
         10 * 1024 * _MIB,
         ge=0,

@@ -27,7 +27,7 @@ from homeport.auth.providers.configured import providers_of
 from homeport.bells import Bells
 from homeport.clock import Clock, SystemClock
 from homeport.config import Settings
-from homeport.dispatch.environments import CollectEnvironments
+from homeport.dispatch.environments import BuildEnvironments, CollectEnvironments
 from homeport.dispatch.idle_apps import StopIdleApps
 from homeport.dispatch.log_keeping import KeepLogs
 from homeport.dispatch.pruning import PruneExpired
@@ -189,6 +189,8 @@ class Server:
                 Rules(settings.log_retention_days or None, settings.log_retention_bytes or None),
             ),
         ]
+        if settings.build_ahead:
+            duties.append(BuildEnvironments(database, self._engine))
         for duty in duties:
             service = Service(duty, self._clock, self._bells)
             self._services.append(service)

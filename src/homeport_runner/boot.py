@@ -13,6 +13,17 @@ BOOT = (
 )
 
 
+# An environment is built ahead (`prebuild.py`), under the same terms.
+BUILD_BOOT = (
+    "import sys; sys.path.append(sys.argv[1]); from homeport_runner.prebuild import main; sys.exit(main())"
+)
+
+
+def build_argv(python: str, source_folder: str) -> list[str]:
+    """The command line of a build that no run waits for; its order is read from standard input."""
+    return [python, "-I", "-S", "-c", BUILD_BOOT, source_folder]
+
+
 def argv(python: str, source_folder: str, server_url: str, attempt_id: str, ticket: str) -> list[str]:
     """The command line of the runner for one attempt."""
     return [python, "-I", "-S", "-c", BOOT, source_folder, server_url, attempt_id, ticket]

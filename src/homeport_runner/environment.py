@@ -60,7 +60,7 @@ def ready_environment(
                 if lock.take(fcntl.LOCK_EX):
                     # Somebody may have built it between the two locks.
                     if not _is_usable(environment):
-                        _check_failed(environment, uv, spool, waiting_since)
+                        _check_failed(environment, wanted.asked_at, uv, spool, waiting_since)
                         _outwait_killed_build(environment, orders)
                         _build(environment, wanted, uv, spool)
                     # A lock cannot be weakened without letting go of it for a moment: look again.
@@ -82,6 +82,24 @@ def ready_environment(
             _note_use(environment)
     finally:
         others.close()
+        lock.close()
+
+
+def build_ahead(folder: Path, wanted: launch.Environment, uv: Uv, spool: Spool) -> None:
+    """Build it, unless it is there, or somebody uses or builds it, or building is known to be in vain.
+
+    Raises `SetupFailed` when it cannot be built.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    environment = folder / wanted.key
+    lock = _Lock(folder / (wanted.key + ".lock"))
+    try:
+        if lock.take(fcntl.LOCK_EX) and not _is_usable(environment):
+            failed = failed_build.load(_failed_of(environment))
+            if failed is None or failed.seconds < wanted.asked_at or not failed.is_still_so(uv.circumstances):
+                _outwait_killed_build(environment, uv.orders)
+                _build(environment, wanted, uv, spool)
+    finally:
         lock.close()
 
 
@@ -130,10 +148,10 @@ def _is_usable(environment: Path) -> bool:
     return (environment / MARK).exists() and os.access(environment / "bin" / "python", os.X_OK)
 
 
-def _check_failed(environment: Path, uv: Uv, spool: Spool, waiting_since: float | None) -> None:
+def _check_failed(environment: Path, asked_at: float, uv: Uv, spool: Spool, waiting_since: float | None) -> None:
     """Raise if building is known to be in vain, or was when somebody else did it while we waited."""
     failed = failed_build.load(_failed_of(environment))
-    if failed is None:
+    if failed is None or failed.seconds < asked_at:
         return
     if waiting_since is not None and failed.seconds >= waiting_since:
         raise SetupFailed(failed.reason)

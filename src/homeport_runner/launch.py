@@ -32,6 +32,8 @@ class Environment:
     requirements: tuple[str, ...]
     fallback: tuple[str, ...] | None
     notes: tuple[str, ...]
+    asked_at: float = 0.0
+    """Seconds since 1970: builds that failed before do not count."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,7 @@ def _parse(document: Mapping[str, Any]) -> Launch:
         storage="/".join(_plain_name(part) for part in str(document["storage"]).split("/")),
         carry=_plain_name(document["carry"]) if document.get("carry") else None,
         notes=tuple(document.get("notes") or ()),
-        environment=Environment(
-            key=_plain_name(environment["key"]),
-            python_version=_python_version(environment["python_version"]),
-            requirements=tuple(environment.get("requirements") or ()),
-            fallback=tuple(environment["fallback"]) if environment.get("fallback") else None,
-            notes=tuple(environment.get("notes") or ()),
-        ),
+        environment=parse_environment(environment),
         command=tuple(document["command"]),
         variables=dict(document.get("variables") or {}),
         code_sha256=packages["code"]["sha256"],
@@ -116,6 +112,17 @@ def _parse(document: Mapping[str, Any]) -> Launch:
         spool_bytes=int(document.get("spool_bytes") or DEFAULT_SPOOL_BYTES),
         app=Wanted(app.get("ready_path"), float(app["start_seconds"])) if app else None,
         memory=Limit(int(memory["limit_bytes"]), str(memory["holder"]), str(memory["advice"])) if memory else None,
+    )
+
+
+def parse_environment(environment: Mapping[str, Any]) -> Environment:
+    return Environment(
+        key=_plain_name(environment["key"]),
+        python_version=_python_version(environment["python_version"]),
+        requirements=tuple(environment.get("requirements") or ()),
+        fallback=tuple(environment["fallback"]) if environment.get("fallback") else None,
+        notes=tuple(environment.get("notes") or ()),
+        asked_at=float(environment.get("asked_at") or 0),
     )
 
 

@@ -29,6 +29,11 @@ class Node:
     def environments(self) -> Path:
         return self.folder / "environments"
 
+    @property
+    def builds(self) -> Path:
+        """Working folders of builds that no run waits for."""
+        return self.folder / "builds"
+
     def run_folder(self, attempt: str) -> Path:
         return self.folder / "runs" / attempt
 

@@ -105,6 +105,7 @@ class Uv:
         self._holder = holder
         self._spool = spool
         self._orders = orders
+        self.orders = orders
         self._env = {
             name: value
             for name, value in os.environ.items()

@@ -46,7 +46,8 @@ class Homeport:
         self.folder = folder
         self.data = folder / "data"
         self.api_key = "dlt_u_" + secrets.token_urlsafe(30)
-        self.settings: dict[str, str] = {}
+        # what nobody runs is not built: the machine has enough to do
+        self.settings: dict[str, str] = {"HOMEPORT_BUILD_AHEAD": "off"}
         """`HOMEPORT_…` variables of its next start."""
         self._environment = dict(environment)
         self._port = 0

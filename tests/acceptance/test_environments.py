@@ -1,9 +1,11 @@
 """A run's packages are those its workspace names, and never the one that must stay out."""
 
+from pathlib import Path
+
 import pytest
 
 from .conftest import NewWorkspace
-from .servers import Homeport
+from .servers import Homeport, until
 from .workspaces import PYPROJECT, Workspace
 
 pytestmark = pytest.mark.acceptance
@@ -41,6 +43,48 @@ def packages(workspace: Workspace, name: str = "plain") -> set[str]:
     text = workspace.text(run["id"])
     assert run["status"] == "completed", text
     return set(text.rpartition("HAS ")[2].split())
+
+
+def builds_of(server: Homeport) -> list[Path]:
+    return [path.parent for path in server.data.glob("node/environments/*/.complete")]
+
+
+def test_what_is_deployed_is_built_before_anybody_runs_it(
+    tmp_path: Path, environment: dict[str, str], new_workspace: NewWorkspace
+) -> None:
+    """With environments of its own. The run then finds it, and so says nothing of a build."""
+    (tmp_path / "server").mkdir()
+    server = Homeport(tmp_path / "server", environment)
+    server.settings = {}
+    try:
+        workspace = new_workspace(server.start(), ONLY_PLAIN)
+        workspace.write({"pyproject.toml": PYPROJECT})
+        workspace.dlthub("deploy")
+        until(lambda: builds_of(server), what="the build")
+        assert "dlt" in (text := workspace.dlthub("run", "plain", "-f"))
+        assert "built in" not in text
+        assert "waiting for it" not in text
+    finally:
+        server.close()
+
+
+def test_a_failed_build_is_told_to_the_next_run_and_tried_again_after_a_deploy(
+    server: Homeport, new_workspace: NewWorkspace
+) -> None:
+    broken = PYPROJECT.replace("dependencies = [", 'dependencies = ["tzlocal==0.0.0.dev998", ')
+    workspace = new_workspace(server, ONLY_PLAIN | {"pyproject.toml": broken})
+    workspace.dlthub("deploy")
+
+    def log() -> str:
+        """Of a run that is started without a deploy, as schedules start theirs."""
+        text = workspace.text(workspace.run("plain")["id"])
+        assert "there is no version of tzlocal==0.0.0.dev998" in text
+        return text
+
+    kept = "Nothing has changed since, so it is not built again."
+    assert [kept in log() for _ in range(3)] == [False, True, True]
+    workspace.dlthub("deploy")
+    assert [kept in log() for _ in range(2)] == [False, True]
 
 
 def test_requirements_that_do_not_resolve_fail_their_run_in_uvs_words_and_no_other(

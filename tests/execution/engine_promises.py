@@ -6,6 +6,7 @@ A subclass gives `engine`, `placement` and `dies`; its tests are these, and what
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from homeport.contract.runner_protocol import EnvironmentLaunch
 from homeport.execution.engines import Engine, Phase, Placement, Seen
 
 from ..builders import until
@@ -108,6 +109,16 @@ class EnginePromises:
         assert engine.unsent(STRANGE, 0, 10) == []
         engine.submit(placement)
         assert engine.unsent(placement.attempt, 1_000_000, 10) == []
+
+    def test_preparing_may_be_repeated_and_keeps_no_run_from_starting(
+        self, engine: Engine, placement: Placement
+    ) -> None:
+        engine.open()
+        wanted = EnvironmentLaunch(key="never-there", python_version="3.99", requirements=[], notes=[])
+        assert engine.prepare(wanted, [])
+        until(lambda: engine.prepare(wanted, []))
+        engine.submit(placement)
+        assert seen(engine, placement.attempt).phase is Phase.STARTED
 
     def test_collecting_may_come_at_any_time_and_takes_nothing_from_the_living(
         self, engine: Engine, placement: Placement

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from homeport.contract.runner_protocol import EnvironmentLaunch
 from homeport.execution.engines import EngineError, Phase, Placement
-from homeport.execution.engines.local import LocalEngine
+from homeport.execution.engines.local import LocalEngine, _find_uv
 
 from ..builders import until
 from .engine_promises import EnginePromises, seen
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 class Door(ThreadingHTTPServer):
@@ -74,6 +78,7 @@ def engine(node: Path) -> Iterator[LocalEngine]:
         until(lambda attempt=attempt: seen(engine, attempt).process_gone)
     for child in list(engine._children.values()):
         child.wait(20)
+    engine.close()
 
 
 def pid_of(node: Path, attempt: str) -> int:
@@ -196,3 +201,76 @@ def test_a_node_folder_that_cannot_be_written_is_said_to_be_one(tmp_path: Path) 
             engine.drop(run)
         assert engine.carried() == set()
         assert (node / "carried" / "not-a-run").exists()
+
+
+class TestBuildingAhead:
+    """With the real uv, or one that waits for a sign."""
+
+    @pytest.fixture
+    def gate(self, tmp_path: Path) -> Path:
+        return tmp_path / "gate"
+
+    @pytest.fixture
+    def slow(self, node: Path, gate: Path, tmp_path: Path) -> Iterator[LocalEngine]:
+        uv = tmp_path / "slow-uv"
+        uv.write_text(f'#!/bin/sh\nwhile [ ! -e {gate} ]; do sleep 0.02; done\nexec {_find_uv()} "$@"\n')
+        uv.chmod(0o755)
+        engine = LocalEngine(node, uv=str(uv))
+        engine.open()
+        yield engine
+        engine.close()
+
+    def test_an_environment_is_built_behind_everything_else(
+        self, slow: LocalEngine, node: Path, gate: Path
+    ) -> None:
+        assert slow.prepare(EMPTY, [])
+        build = slow._build
+        assert build is not None
+        until(lambda: os.getpriority(os.PRIO_PROCESS, build.pid) == 10)
+        gate.touch()
+        until((node / "environments/empty/.complete").exists)
+        until(lambda: slow.prepare(EMPTY, []))
+        assert slow._build is None, "it is there: nothing to begin"
+        assert build.returncode == 0
+        assert not list((node / "builds").iterdir())
+
+    def test_one_is_built_at_a_time(self, slow: LocalEngine, gate: Path) -> None:
+        assert slow.prepare(EMPTY, [])
+        other = EMPTY.model_copy(update={"key": "other"})
+        assert not slow.prepare(other, [])
+        gate.touch()
+        until(lambda: slow.prepare(other, []))
+
+    def test_closing_ends_it_and_leaves_nothing_that_counts_as_built(self, slow: LocalEngine, node: Path) -> None:
+        assert slow.prepare(EMPTY, [])
+        build = slow._build
+        assert build is not None
+        until((node / "environments/empty.log").exists)
+        until(lambda: (node / "environments/empty.log").read_text())
+        slow.close()
+        assert build.wait(20) == 0
+        assert not (node / "environments/empty/.complete").exists()
+        assert not (node / "environments/empty.failed").exists()
+
+    def test_what_failed_is_tried_again_only_after_another_deploy(self, node: Path) -> None:
+        engine = LocalEngine(node)
+        engine.open()
+        remembered = node / "environments/broken.failed"
+
+        def prepared(asked_at: float) -> float:
+            """When it failed last."""
+            order = BROKEN.model_copy(update={"asked_at": asked_at})
+            until(lambda: engine.prepare(order, []))
+            build = engine._build
+            if build is not None:
+                build.wait(60)
+            return float(json.loads(remembered.read_text())["seconds"])
+
+        first = prepared(1.0)
+        assert prepared(1.0) == first
+        assert prepared(first + 0.001) > first
+        engine.close()
+
+
+EMPTY = EnvironmentLaunch(key="empty", python_version=PYTHON, requirements=[], notes=[])
+BROKEN = EnvironmentLaunch(key="broken", python_version=PYTHON, requirements=["tiny==1", "tiny==2"], notes=[])

@@ -134,6 +134,7 @@ class TestLocalEngineWithWarmProcess(EnginePromises):
         for attempt in engine.known():
             engine.kill(attempt)
             until(lambda attempt=attempt: seen(engine, attempt).process_gone)
+        engine.close()
         assert engine._warm is not None
         for child in (*engine._children.values(), *engine._warm._children.values()):
             child.kill()

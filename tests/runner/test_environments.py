@@ -8,7 +8,9 @@ import os
 import socket
 import stat
 import subprocess
+import sys
 import threading
+import time
 import zipfile
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,8 +19,9 @@ from pathlib import Path
 import pytest
 
 from homeport.execution.engines.kept_environments import KeptEnvironments
+from homeport_runner import boot
 
-from .conftest import DEADLINE, UV, Stage, is_alive, until
+from .conftest import DEADLINE, PYTHON_VERSION, SOURCE_FOLDER, UV, Stage, is_alive, until
 from .fake_server import FakeServer
 
 NETWORK_FAILURE = """#!/bin/sh
@@ -230,6 +233,44 @@ def test_a_source_that_cannot_be_built_is_not_built_again(fresh_stage: Stage, tm
     fresh_stage.run(server, **variables)
     assert times_asked(fresh_stage) == asked
     assert any("no compiler here" in line for line in server.contents("setup"))
+
+
+def test_a_deploy_since_then_has_it_tried_again(fresh_stage: Stage) -> None:
+    variables = uv_with_log(fresh_stage)
+    fresh_stage.run(fresh_stage.serve(environment=MISSING), **variables)
+    asked = times_asked(fresh_stage)
+    for asked_at, times in ((0.0, 1), (time.time() + 1, 2), (0.0, 2)):
+        fresh_stage.run(fresh_stage.serve(environment=MISSING | {"asked_at": asked_at}), **variables)
+        assert times_asked(fresh_stage) == times * asked
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_a_run_that_comes_while_its_environment_is_built_ahead_shares_that_build(
+    fresh_stage: Stage, succeeds: bool
+) -> None:
+    gate = fresh_stage.node / "gate"
+    script = f"#!/bin/sh\n# %s\necho ahead hunter2hunter\nwhile [ ! -e {gate} ]; do sleep 0.02; done\n"
+    uv = fake_uv(fresh_stage.node, script + (f'exec {UV} "$@"\n' if succeeds else "exit 2\n"))
+    environment = {"key": "empty", "python_version": PYTHON_VERSION, "requirements": [], "notes": []}
+    variables = {**os.environ, "HOMEPORT_NODE_DIR": str(fresh_stage.node), "HOMEPORT_UV": uv}
+    command = boot.build_argv(sys.executable, str(SOURCE_FOLDER))
+    with subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, start_new_session=True) as build:
+        assert build.stdin is not None
+        build.stdin.write(json.dumps({"environment": environment, "secrets": ["hunter2hunter"]}).encode())
+        build.stdin.close()
+        until(lambda: is_locked(fresh_stage.node / "environments/empty.lock"))
+        server = fresh_stage.serve("print('x')")
+        runner = fresh_stage.start(server, HOMEPORT_UV=uv)
+        server.wait(lambda s: any("ahead" in line for line in s.contents("setup")))
+        gate.touch()
+        assert runner.wait(DEADLINE) == 0
+        assert build.wait(DEADLINE) == (0 if succeeds else 1)
+    assert server.exit is not None
+    assert server.exit["cause"] == ("exited" if succeeds else "setup_failed")
+    said = server.contents("setup")
+    assert said[0] == "Somebody else builds this environment already; waiting for it."
+    assert not any("hunter2hunter" in line for line in said)
+    assert builds(server) == 0
 
 
 @pytest.mark.parametrize("succeeds", [True, False])

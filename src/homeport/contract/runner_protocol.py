@@ -27,6 +27,8 @@ class EnvironmentLaunch(Model):
     """What to install instead when `requirements` cannot be resolved: without what Homeport changed in them."""
     notes: list[str]
     """Remarks for the run's log, one line each."""
+    asked_at: float | None = None
+    """When somebody deployed last, in seconds since 1970: what failed to build before is tried again."""
 
 
 class PackageLaunch(Model):

@@ -7,6 +7,7 @@ Run contract §4.2.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -40,7 +41,9 @@ _DATASETS_NEED = SpecifierSet("<30.22")
 _DLT_GOOD_WITH_ANY_SQLGLOT = Version("1.32")
 
 
-def compose(requirements: Mapping[str, Any], definition: dlt_deployment.Definition) -> EnvironmentLaunch:
+def compose(
+    requirements: Mapping[str, Any], definition: dlt_deployment.Definition, deployed_at: datetime | None = None
+) -> EnvironmentLaunch:
     """The environment of one job: default groups, the job's own groups, its launcher's base."""
     notes: list[str] = []
     lines = [kept for line in _own_lines(requirements, definition) if (kept := _admitted(line, notes)) is not None]
@@ -58,6 +61,7 @@ def compose(requirements: Mapping[str, Any], definition: dlt_deployment.Definiti
         requirements=mended,
         fallback=lines if mended != lines else None,
         notes=notes,
+        asked_at=None if deployed_at is None else deployed_at.timestamp(),
     )
 
 

@@ -68,6 +68,8 @@ class LaunchOrder:
     """Whether another attempt may follow, which goes on with the working state of this one."""
     notes: tuple[str, ...] = ()
     """First lines of the log."""
+    deployed_at: datetime | None = None
+    """When the workspace was deployed last."""
     app_start_seconds: float = 180.0
     """How long an app may take until it answers."""
     base_path: str | None = None
@@ -119,7 +121,7 @@ def compose(order: LaunchOrder, session: str, configuration_sha256: str, secrets
         interval=order.interval,
         dlt_install=order.requirements["dlt_version"],
     )
-    environment = environments.compose(order.requirements, order.definition)
+    environment = environments.compose(order.requirements, order.definition, order.deployed_at)
     in_addresses = secret_values.of_variables((), environment.requirements)
     if is_interactive(order.definition):
         # the port is chosen on the node

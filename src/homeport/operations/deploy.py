@@ -124,6 +124,7 @@ def _deploy(
         code.content_hash if code else None,
     )
     receipt = _reconcile(context, checked.jobs)
+    workspaces.note_deploy(tx, workspace.id, now)
     if request.deployment_module == CANONICAL_MODULE and request.description != workspace.description:
         workspaces.describe(tx, workspace.id, request.description, now)
     response = DeployWorkspaceResponse(
@@ -368,6 +369,6 @@ def _tell(context: _Deploy, request: DeployWorkspaceRequest, response: DeployWor
         events.emit(events.RUN_CREATED, run=str(run.id), trigger=run.trigger, number=run.number)
     for ref, reasons in context.not_started.items():
         events.emit(events.RUN_NOT_STARTED, job=ref, after="a deploy", reasons=reasons)
-    context.platform.bells.ring(bells.SCHEDULES_CHANGED)
+    context.platform.bells.ring(bells.SCHEDULES_CHANGED, bells.DEPLOYED)
     if context.started:
         context.platform.bells.ring(bells.RUNS_PENDING)

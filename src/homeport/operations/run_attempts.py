@@ -220,6 +220,7 @@ def _order(
         ),
         api_url=platform.runner_url,
         lease_seconds=settings.lease_seconds,
+        deployed_at=workspace.deployed_at,
         beacon_url=f"{platform.runner_url}/beacon/v1/{run_secrets.beacon_tokens(platform).of_run(run.id)}",
         app_start_seconds=settings.app_start_seconds,
         base_path=_base_path(tx, platform, run, version),

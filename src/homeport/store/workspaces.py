@@ -24,6 +24,8 @@ table = sa.Table(
     sa.Column("updated_at", Moment, nullable=False),
     sa.Column("default_access", sa.String(20), nullable=False, server_default="restricted"),
     sa.Column("is_playground", sa.Boolean, nullable=False, server_default=sa.false()),
+    # environments are built from then on
+    sa.Column("deployed_at", Moment),
     sa.CheckConstraint("default_access IN ('restricted', 'viewer', 'developer')", name="default_access"),
     sa.Index("ix_workspaces_organization", "organization_id", "created_at"),
 )
@@ -54,6 +56,8 @@ class Workspace:
     """What members of the organization may do here without being members of the workspace."""
     is_playground: bool = False
     """A person's own, made when they first came."""
+    deployed_at: datetime | None = None
+    """The last deploy that was no dry run."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,20 @@ def change(tx: Tx, workspace_id: UUID, now: datetime, **columns: Any) -> None:
 
 def describe(tx: Tx, workspace_id: UUID, description: str | None, now: datetime) -> None:
     tx.execute(table.update().where(table.c.id == workspace_id).values(description=description, updated_at=now))
+
+
+def note_deploy(tx: Tx, workspace_id: UUID, now: datetime) -> None:
+    tx.execute(table.update().where(table.c.id == workspace_id).values(deployed_at=now))
+
+
+def deployed_since(tx: Tx, since: datetime) -> dict[UUID, datetime]:
+    """Live workspaces that were deployed since, and when they were last."""
+    query = (
+        sa.select(table.c.id, table.c.deployed_at)
+        .where(table.c.deployed_at >= since, table.c.archived_at.is_(None))
+        .order_by(table.c.deployed_at, table.c.id)
+    )
+    return {row[0]: row[1] for row in tx.execute(query)}
 
 
 def of_organization(

@@ -8,17 +8,19 @@ engine to them):
 * `observe` answers for any attempt: one it does not know is ABSENT.
 * `kill` and `forget` may be repeated, and may come before `submit` or after the end.
 * `process_gone` is said only when nothing of the attempt can still run.
+* `prepare` may be repeated, also for what is there or has failed, and never keeps a run from starting.
 * `collect` may come at any time, and takes nothing away from an attempt that lives or is about to.
 * `unsent` may be asked of any attempt; the lines are as the runner numbered them.
 * Attempts survive the server: another engine object on the same node takes up where the first one left.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from homeport.contract.runner_protocol import EnvironmentLaunch
 from homeport.errors import HomeportError
 
 
@@ -115,6 +117,13 @@ class Engine(Protocol):
 
     def drop(self, run: str) -> None:
         """Remove the working state of a run that is over; may be repeated."""
+
+    def prepare(self, environment: EnvironmentLaunch, secrets: Sequence[str]) -> bool:
+        """Begin to build an environment that is not there yet, behind everything else that the node does.
+
+        Returns at once; False: busy with another one, ask again. A hint: runs depend on nothing that comes of it,
+        and one that needs the environment meanwhile waits for this build. `secrets` are not to be seen in a log.
+        """
 
     def collect(self, now: datetime) -> list[str]:
         """Remove what earlier runs needed and there is no room for; the environments that have gone."""

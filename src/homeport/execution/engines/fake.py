@@ -1,8 +1,9 @@
 """An engine without processes, which fails on command; it keeps the promises of every engine."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
+from homeport.contract.runner_protocol import EnvironmentLaunch
 from homeport.execution.engines import EngineError, Phase, Placement, Seen
 
 
@@ -25,6 +26,9 @@ class FakeEngine:
         """Runs whose working state is here."""
         self.left: dict[str, list[bytes]] = {}
         """What runners have left of their logs."""
+        self.prepared: list[EnvironmentLaunch] = []
+        self.is_building = False
+        """When set, `prepare` is busy with another environment."""
         self.unneeded: list[str] = []
         """Environments that `collect` will remove."""
         self.placements: list[Placement] = []
@@ -69,6 +73,12 @@ class FakeEngine:
 
     def drop(self, run: str) -> None:
         self.kept.discard(run)
+
+    def prepare(self, environment: EnvironmentLaunch, secrets: Sequence[str]) -> bool:
+        if self.is_building:
+            return False
+        self.prepared.append(environment)
+        return True
 
     def collect(self, now: datetime) -> list[str]:
         gone, self.unneeded = self.unneeded, []

@@ -12,22 +12,27 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import homeport_runner
+from homeport.contract.runner_protocol import EnvironmentLaunch
 from homeport.execution import left_lines, machine
 from homeport.execution.engines import EngineError, Phase, Placement, Seen, warm
 from homeport.execution.engines.kept_environments import KeptEnvironments
 from homeport.execution.engines.warm import WarmProcesses
-from homeport_runner.boot import argv
+from homeport_runner.boot import argv, build_argv
+from homeport_runner.environment import MARK
 
 _SOURCE_FOLDER = Path(homeport_runner.__file__).parents[1]
 _LAST_WORDS_BYTES = 4_000
+_BUILD_TAKES = timedelta(days=1)
+"""At most: working folders of older builds are left ones."""
+_BUILD_ENDS_WITHIN = 8.0
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 # What the runner may take from the server's environment: how to find programs, the package index and its
@@ -61,6 +66,8 @@ class LocalEngine:
         self._lock = threading.Lock()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._environments = KeptEnvironments(node_dir / "environments", environments_bytes)
+        self._build: subprocess.Popen[bytes] | None = None
+        """Of an environment that no run has asked for yet; one at a time."""
         self._warm: WarmProcesses | None = None
         if warm_memory_bytes and sys.platform == "linux":
             self._warm = WarmProcesses(node_dir / "warm", node_dir / "environments", warm_memory_bytes)
@@ -132,8 +139,37 @@ class LocalEngine:
     def drop(self, run: str) -> None:
         shutil.rmtree(self._carried / run, ignore_errors=True)
 
+    def prepare(self, environment: EnvironmentLaunch, secrets: Sequence[str]) -> bool:
+        with self._lock:
+            self._reap()
+            if self._build is not None:
+                return False
+            if not (self._node_dir / "environments" / environment.key / MARK).exists():
+                self._start_build(environment, secrets)
+        return True
+
+    def _start_build(self, environment: EnvironmentLaunch, secrets: Sequence[str]) -> None:
+        with suppress(OSError):  # the run that needs it will say what is wrong
+            self._build = subprocess.Popen(
+                build_argv(sys.executable, str(_SOURCE_FOLDER)),
+                cwd=self._node_dir,
+                env=self._environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            assert self._build.stdin is not None
+            order = {"environment": environment.model_dump(), "secrets": list(secrets)}
+            with self._build.stdin as stdin:
+                stdin.write(json.dumps(order).encode())
+
     def collect(self, now: datetime) -> list[str]:
         removed = self._environments.collect(now)
+        for left in self._node_dir.glob("builds/*"):
+            with suppress(OSError):
+                if left.stat().st_mtime < (now - _BUILD_TAKES).timestamp():
+                    shutil.rmtree(left, ignore_errors=True)
         with self._lock:
             warm.collect(self._node_dir / "warm", self._node_dir / "environments", now)
         return removed
@@ -142,6 +178,10 @@ class LocalEngine:
         with self._lock:
             if self._warm is not None:
                 self._warm.close()
+            if self._build is not None:  # the next server begins again
+                self._build.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    self._build.wait(_BUILD_ENDS_WITHIN)
             self._reap()
 
     @property
@@ -218,6 +258,8 @@ class LocalEngine:
         for attempt, child in list(self._children.items()):
             if child.poll() is not None:
                 del self._children[attempt]
+        if self._build is not None and self._build.poll() is not None:
+            self._build = None
         if self._warm is not None:
             self._warm.reap()
 
