@@ -110,6 +110,7 @@ class Server:
             runner_url=self._url(_reachable(settings.host)),
             apps=addresses_of(settings, self.url),
             providers=providers_of(settings),
+            offers_python=self._engine.offers_python,
             mailer=mailer_of(settings.smtp_url, settings.mail_from),
         )
         self.first_start = first_start.ensure(self.platform)

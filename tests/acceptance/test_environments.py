@@ -1,5 +1,6 @@
 """A run's packages are those its workspace names, and never the one that must stay out."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,22 @@ def test_what_is_deployed_is_built_before_anybody_runs_it(
         assert "waiting for it" not in text
     finally:
         server.close()
+
+
+def test_a_python_that_cannot_be_had_is_refused_at_the_deploy(
+    own_server: Homeport, new_workspace: NewWorkspace, tmp_path: Path
+) -> None:
+    """As on a machine with another Python, where uv may not download any."""
+    own_server.settings |= {
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_PYTHON_PREFERENCE": "only-managed",
+        "UV_PYTHON_INSTALL_DIR": str(tmp_path / "none"),
+    }
+    workspace = new_workspace(own_server.start(), ONLY_PLAIN)
+    said = workspace.refused("deploy")
+    assert f"for Python {sys.version_info.major}.{sys.version_info.minor}" in said
+    assert "uv python install" in said
+    assert workspace.live_jobs() == set()
 
 
 def test_a_failed_build_is_told_to_the_next_run_and_tried_again_after_a_deploy(

@@ -3,6 +3,7 @@
 import gc
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,6 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from homeport.execution.engines.fake import FakeEngine
 from homeport.server import build_app
 
 from ..builders import archive, package, regular, requirements
@@ -77,6 +79,17 @@ def test_the_files_of_a_version_are_listed_without_content(door: Door) -> None:
     assert [file["relative_path"] for file in body["files"]] == ["inner/x.sql", "job.py"]
     assert body["files"][1]["size_bytes"] == len(FILES["job.py"])
     assert "hello" not in json.dumps(body)
+
+
+def test_a_python_that_is_not_to_be_had_is_400_with_the_way_out(door: Door, world: World) -> None:
+    engine = FakeEngine()
+    engine.pythons_missing = {"3.99"}
+    door = Door(build_app(replace(world.platform, offers_python=engine.offers_python), {}), world)
+    refused = send(door, issue(door), parts(manifest=requirements(python_version="3.99")))
+    assert (refused.status_code, refused.json()["code"]) == (400, "no_such_python")
+    assert "uv python install 3.99" in refused.json()["detail"]
+    assert versions(door) == 1
+    assert send(door, issue(door)).status_code == 200
 
 
 def test_an_upload_is_taken_once(door: Door) -> None:

@@ -3,6 +3,7 @@
 A subclass gives `engine`, `placement` and `dies`; its tests are these, and what only that engine has.
 """
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -109,6 +110,9 @@ class EnginePromises:
         assert engine.unsent(STRANGE, 0, 10) == []
         engine.submit(placement)
         assert engine.unsent(placement.attempt, 1_000_000, 10) == []
+
+    def test_it_offers_the_python_that_is_here(self, engine: Engine) -> None:
+        assert engine.offers_python(f"{sys.version_info.major}.{sys.version_info.minor}")
 
     def test_preparing_may_be_repeated_and_keeps_no_run_from_starting(
         self, engine: Engine, placement: Placement

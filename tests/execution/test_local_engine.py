@@ -13,7 +13,8 @@ import pytest
 
 from homeport.contract.runner_protocol import EnvironmentLaunch
 from homeport.execution.engines import EngineError, Phase, Placement
-from homeport.execution.engines.local import LocalEngine, _find_uv
+from homeport.execution.engines.local import LocalEngine
+from homeport.execution.pythons import find_uv
 
 from ..builders import until
 from .engine_promises import EnginePromises, seen
@@ -213,7 +214,7 @@ class TestBuildingAhead:
     @pytest.fixture
     def slow(self, node: Path, gate: Path, tmp_path: Path) -> Iterator[LocalEngine]:
         uv = tmp_path / "slow-uv"
-        uv.write_text(f'#!/bin/sh\nwhile [ ! -e {gate} ]; do sleep 0.02; done\nexec {_find_uv()} "$@"\n')
+        uv.write_text(f'#!/bin/sh\nwhile [ ! -e {gate} ]; do sleep 0.02; done\nexec {find_uv()} "$@"\n')
         uv.chmod(0o755)
         engine = LocalEngine(node, uv=str(uv))
         engine.open()

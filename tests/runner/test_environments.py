@@ -21,7 +21,7 @@ import pytest
 from homeport.execution.engines.kept_environments import KeptEnvironments
 from homeport_runner import boot
 
-from .conftest import DEADLINE, PYTHON_VERSION, SOURCE_FOLDER, UV, Stage, is_alive, until
+from .conftest import DEADLINE, PYTHON_VERSION, SOURCE_FOLDER, UV, Stage, Warm, is_alive, until
 from .fake_server import FakeServer
 
 NETWORK_FAILURE = """#!/bin/sh
@@ -361,6 +361,51 @@ def test_a_python_that_is_not_to_be_had_is_named_with_the_way_out(fresh_stage: S
     assert exit["cause"] == "setup_failed"
     assert "Python 3.99" in exit["detail"]
     assert "uv python install 3.99" in exit["detail"]
+
+
+def test_a_python_that_cannot_be_downloaded_is_named_and_not_kept(fresh_stage: Stage) -> None:
+    """uv knows one, and does not reach it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        variables = {
+            "UV_PYTHON_INSTALL_MIRROR": f"http://127.0.0.1:{bound.getsockname()[1]}",
+            "UV_PYTHON_PREFERENCE": "only-managed",
+            "UV_PYTHON_INSTALL_DIR": str(fresh_stage.node / "pythons"),
+            "UV_HTTP_RETRIES": "0",
+        }
+        for _ in range(2):
+            server = fresh_stage.serve()
+            exit = fresh_stage.run(server, **variables)
+            assert exit["cause"] == "setup_failed"
+            assert f"uv python install {PYTHON_VERSION}" in exit["detail"]
+            assert any("ailed to download" in line for line in server.contents("setup"))
+
+
+OTHER_PYTHONS = sorted(Path.home().glob(".pyenv/versions/3.1[0-9].*/bin/python3.1[0-9]"))
+VERSION = (
+    "import sys; print('%d.%d' % sys.version_info[:2], 'job' in open('/proc/self/cmdline').read().split(chr(0)))"
+)
+
+
+@pytest.mark.parametrize("python", OTHER_PYTHONS or [None], ids=lambda path: path and path.parts[-3])
+def test_a_run_has_the_python_it_asks_for_plain_or_warm(fresh_stage: Stage, python: Path | None) -> None:
+    if python is None:
+        pytest.skip("no other Python was found in ~/.pyenv")
+    version = python.name.removeprefix("python")
+    path = f"{python.parent}:{os.environ['PATH']}"
+    plain = fresh_stage.serve(VERSION, environment={"python_version": version})
+    assert fresh_stage.run(plain, PATH=path, UV_PYTHON_DOWNLOADS="never")["exit_code"] == 0, plain.contents(
+        "setup"
+    )
+    assert plain.contents() == [f"{version} True"]
+    warm = Warm(fresh_stage.node / "warm", fresh_stage.node / "environments/empty").await_ready()
+    try:
+        fresh_stage.warm = warm
+        forked = fresh_stage.serve(VERSION, environment={"python_version": version})
+        assert fresh_stage.run(forked)["exit_code"] == 0, forked.contents()
+        assert forked.contents() == [f"{version} False"]
+    finally:
+        warm.close()
 
 
 def test_a_missing_uv_is_named(fresh_stage: Stage) -> None:

@@ -1,6 +1,6 @@
 """What every operation works with. Built once, in `server.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from homeport.auth.encryption import Vault
@@ -34,6 +34,8 @@ class Platform:
     """Where apps are found."""
     providers: Mapping[str, Provider] = field(default_factory=dict)
     """Who vouches for people, by key."""
+    offers_python: Callable[[str], bool] = lambda version: True
+    """Whether runs can have a version of Python; see `Engine.offers_python`."""
     mailer: Mailer | None = None
     """None where mail is not set up."""
     maskings: Maskings = field(default_factory=Maskings)

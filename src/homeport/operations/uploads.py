@@ -108,6 +108,7 @@ def _examine(platform: Platform, upload: Upload, archive: Path, requirements: by
         if requirements is None:
             raise BadRequest("The part requirements_file is missing.", code="invalid_upload")
         manifest = dlt_deployment.read_requirements(requirements)
+        _check_python(platform, str(manifest["python_version"]))
         # dlt's typed JSON may hold more than JSON can: what is kept must survive the database
         manifest = json.loads(json.dumps(manifest, default=str))
     return Contents(
@@ -122,6 +123,16 @@ def _examine(platform: Platform, upload: Upload, archive: Path, requirements: by
         else None,
         profiles=_profiles([file["relative_path"] for file in files]),
     )
+
+
+def _check_python(platform: Platform, version: str) -> None:
+    if not platform.offers_python(version):
+        raise BadRequest(
+            f"This workspace is for Python {version[:20]}, which is not on the machine where runs are, nor can uv "
+            f"get it there. Install it (`uv python install {version[:20]}`, with a newer uv if need be), or "
+            "deploy from an environment with another Python (`uv python pin`, `uv sync`).",
+            code="no_such_python",
+        )
 
 
 def _digest(archive: Path) -> str:

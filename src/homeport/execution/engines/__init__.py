@@ -118,6 +118,9 @@ class Engine(Protocol):
     def drop(self, run: str) -> None:
         """Remove the working state of a run that is over; may be repeated."""
 
+    def offers_python(self, version: str) -> bool:
+        """Whether runs can have this Python (major.minor); False only where it is certain that they cannot."""
+
     def prepare(self, environment: EnvironmentLaunch, secrets: Sequence[str]) -> bool:
         """Begin to build an environment that is not there yet, behind everything else that the node does.
 

@@ -26,6 +26,7 @@ class FakeEngine:
         """Runs whose working state is here."""
         self.left: dict[str, list[bytes]] = {}
         """What runners have left of their logs."""
+        self.pythons_missing: set[str] = set()
         self.prepared: list[EnvironmentLaunch] = []
         self.is_building = False
         """When set, `prepare` is busy with another environment."""
@@ -73,6 +74,9 @@ class FakeEngine:
 
     def drop(self, run: str) -> None:
         self.kept.discard(run)
+
+    def offers_python(self, version: str) -> bool:
+        return version not in self.pythons_missing
 
     def prepare(self, environment: EnvironmentLaunch, secrets: Sequence[str]) -> bool:
         if self.is_building:

@@ -25,6 +25,7 @@ from homeport.execution import left_lines, machine
 from homeport.execution.engines import EngineError, Phase, Placement, Seen, warm
 from homeport.execution.engines.kept_environments import KeptEnvironments
 from homeport.execution.engines.warm import WarmProcesses
+from homeport.execution.pythons import find_uv, is_to_be_had
 from homeport_runner.boot import argv, build_argv
 from homeport_runner.environment import MARK
 
@@ -62,7 +63,7 @@ class LocalEngine:
         self, node_dir: Path, uv: str | None = None, warm_memory_bytes: int = 0, environments_bytes: int = 0
     ) -> None:
         self._node_dir = node_dir
-        self._uv = uv or _find_uv()
+        self._uv = uv or find_uv()
         self._lock = threading.Lock()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._environments = KeptEnvironments(node_dir / "environments", environments_bytes)
@@ -138,6 +139,9 @@ class LocalEngine:
 
     def drop(self, run: str) -> None:
         shutil.rmtree(self._carried / run, ignore_errors=True)
+
+    def offers_python(self, version: str) -> bool:
+        return self._uv is None or is_to_be_had(version, self._uv, self._environment())
 
     def prepare(self, environment: EnvironmentLaunch, secrets: Sequence[str]) -> bool:
         with self._lock:
@@ -285,9 +289,3 @@ def _write(path: Path, text: str) -> None:
     scratch = path.with_suffix(".new")
     scratch.write_text(text)
     scratch.replace(path)
-
-
-def _find_uv() -> str | None:
-    """uv beside our own Python first: it came with the server extra."""
-    beside = Path(sys.executable).with_name("uv")
-    return str(beside) if beside.exists() else shutil.which("uv")
