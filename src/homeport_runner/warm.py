@@ -95,11 +95,13 @@ class _Warm:
                 self._prepare(name)
         _settle()
         with contextlib.suppress(FileNotFoundError):
-            os.unlink("socket")
+            os.unlink("socket.new")
         self._listener = socket.socket(socket.AF_UNIX)
         Path("pid").write_text(str(os.getpid()))
-        self._listener.bind("socket")
+        self._listener.bind("socket.new")
         self._listener.listen(128)
+        # whoever finds it is answered
+        os.rename("socket.new", "socket")
         self._wake, waker = os.pipe()
         os.set_blocking(waker, False)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
@@ -117,7 +119,7 @@ class _Warm:
     def _loop(self) -> None:
         while True:
             has_news = any(name.startswith("used-") and name.endswith(".json") for name in os.listdir("."))
-            seconds = _QUIET_SECONDS if has_news else _LOOK_SECONDS
+            seconds = _QUIET_SECONDS if has_news else min(_LOOK_SECONDS, self._idle)
             ready, _, _ = select.select([self._listener.fileno(), self._wake], [], [], seconds)
             if self._wake in ready:
                 os.read(self._wake, 4096)

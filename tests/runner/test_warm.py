@@ -171,6 +171,28 @@ def test_it_leaves_when_told_and_when_not_used(own: Warm, tmp_path: Path, empty_
     assert not (own.folder / "socket").exists()
 
 
+def test_it_leaves_when_nobody_has_asked_for_a_while(tmp_path: Path, empty_environment: Path) -> None:
+    warm = Warm(tmp_path / "warm", empty_environment, idle=0.2).await_ready()
+    assert warm.process.wait(20) == 0
+    assert not (warm.folder / "socket").exists()
+
+
+def test_a_run_that_goes_on_is_a_use(tmp_path: Path, empty_environment: Path) -> None:
+    """It stays for it, and leaves a while after it."""
+    warm = Warm(tmp_path / "warm", empty_environment, idle=1.0).await_ready()
+    stage = Stage(empty_environment.parents[1], warm)
+    try:
+        server = stage.serve("import time; time.sleep(3); print('over')")
+        runner = stage.start(server)
+        server.wait(lambda s: s.exit is not None)
+        assert server.contents() == ["over"]
+        assert warm.process.poll() is None
+        assert runner.wait(20) == 0
+        assert warm.process.wait(20) == 0
+    finally:
+        stage.close()
+
+
 def test_what_runs_import_of_the_environment_is_there_for_the_next(own: Warm, own_stage: Stage) -> None:
     packages = next((own.environment / "lib").glob("python*/site-packages"))
     (packages / "quiet_one.py").write_text("")
