@@ -69,9 +69,7 @@ def ready_environment(
             else:
                 if waiting_since is None:
                     waiting_since = time.time()
-                    spool.remark(
-                        "Somebody else builds this environment already; waiting for it.", "build", "setup"
-                    )
+                    spool.remark("This environment is being built already; waiting for it.", "build", "setup")
                 others.pass_on()
             orders.check()
             orders.wait(_PAUSE)

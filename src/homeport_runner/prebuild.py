@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -29,12 +30,16 @@ FAILED = 1
 """The reason is kept beside the environment, for the run that will ask."""
 MISUSED = 64
 _NICENESS = 10
+_MOST_SECONDS = 3600
 _MOST_LOG = 16 * 1024 * 1024
 
 
 def main() -> int:
     os.nice(_NICENESS)
     tethered = Tethered()
+    # Runs wait for this build, and the next ones for their turn: what hangs must not hang for good. Who is killed
+    # by the alarm takes uv with it, and a run that waits builds by itself.
+    signal.alarm(_MOST_SECONDS)
     orders = Orders()
     orders.obey_signals()
     try:

@@ -268,7 +268,7 @@ def test_a_run_that_comes_while_its_environment_is_built_ahead_shares_that_build
     assert server.exit is not None
     assert server.exit["cause"] == ("exited" if succeeds else "setup_failed")
     said = server.contents("setup")
-    assert said[0] == "Somebody else builds this environment already; waiting for it."
+    assert said[0] == "This environment is being built already; waiting for it."
     assert not any("hunter2hunter" in line for line in said)
     assert builds(server) == 0
 
@@ -292,7 +292,7 @@ def test_who_waits_for_a_build_sees_what_it_says_and_shares_its_end(fresh_stage:
     assert [process.wait(DEADLINE) for process in (builds_it, waits)] == [0, 0]
     said = waiter.contents("setup")
     assert said[:3] == [
-        "Somebody else builds this environment already; waiting for it.",
+        "This environment is being built already; waiting for it.",
         "one from uv",
         "two from uv",
     ]
@@ -318,6 +318,20 @@ def test_after_a_killed_build_the_next_one_waits_for_its_uv_and_begins_anew(fres
     assert server.contents() == ["x"]
     assert "old" not in server.contents("setup")
     assert not (environments / "empty/bin/half").exists()
+
+
+def test_a_run_right_after_a_killed_build_has_a_whole_environment(fresh_stage: Stage) -> None:
+    """The uv of the first is the real one, held up in the middle; what it had begun is not built upon."""
+    begun = fresh_stage.node / "environments/empty/begun"
+    script = f'#!/bin/sh\n{UV} "$@" || exit\n# %s\nwhile :; do date >> {begun}; done\n'
+    killed = fresh_stage.start(fresh_stage.serve(), HOMEPORT_UV=fake_uv(fresh_stage.node, script))
+    until(begun.exists)
+    killed.kill()
+    server = fresh_stage.serve("print('x')")
+    fresh_stage.run(server)
+    assert server.contents() == ["x"]
+    assert builds(server) == 1
+    assert not begun.exists()
 
 
 def is_locked(path: Path) -> bool:
