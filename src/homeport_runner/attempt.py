@@ -29,16 +29,19 @@ from homeport_runner.packages import carry_state, lay_out_workspace
 from homeport_runner.phone import Fenced, Phone
 from homeport_runner.pipes import Pipes
 from homeport_runner.process import CannotStart, Tethered, TetherGone
+from homeport_runner.reasons import reason_of
 from homeport_runner.report import REPORT_SECONDS, report_exit
 from homeport_runner.setup_failed import SetupFailed
 from homeport_runner.spool import Spool
-from homeport_runner.supervise import SETUP_FAILED, Ending, supervise
+from homeport_runner.supervise import EXITED, SETUP_FAILED, Ending, supervise
 from homeport_runner.tunnel import Tunnel
 from homeport_runner.uplink import Uplink
 from homeport_runner.uv import Uv
 from homeport_runner.variables import variables_of_run
 
 _DRAIN_SECONDS = 2.0
+_LAST_LINES = 300
+"""In which the end of a failed run is looked for: dlt's tracebacks have a hundred lines or two."""
 LEASE_OVER = 75
 """Exit status when the server was not to be reached for a lease (EX_TEMPFAIL)."""
 FENCED = 0
@@ -92,6 +95,9 @@ class Attempt:
             ending = self._ending()
             self._lease.disarm()
             self._tethered.bring_down()
+            # before the report: a server whose disk this run has filled could not take that
+            for used in ("work", "tmp", "home"):
+                remove(self._folder / used)
             return self._report(ending)
         finally:
             remove(self._folder)
@@ -99,7 +105,7 @@ class Attempt:
     def _ending(self) -> Ending:
         """Prepare and run, and put whatever comes of it into words for the server."""
         try:
-            return self._prepare_and_run()
+            return self._explained(self._prepare_and_run())
         except SetupFailed as error:
             self._spool.remark(str(error), "build", "setup")
             return Ending(SETUP_FAILED, None, _one_line(error))
@@ -109,12 +115,23 @@ class Attempt:
         except Fenced:
             self._leave(FENCED)
         except TetherGone:
+            self._spool.remark("The process that held the run was killed, and the run with it.", "run", "setup")
             return Ending(LOST, None, "the process that held the run was killed")
         except Exception as error:
             # Something of ours, or of the machine (a full disk): not the run's doing, and not to be hidden.
             sys.stderr.write(self._masking.text(traceback.format_exc()))
             cause = LOST if self._is_started else SETUP_FAILED
             return Ending(cause, None, f"the runner failed: {type(error).__name__}: {_one_line(error)}")
+
+    def _explained(self, ending: Ending) -> Ending:
+        """With the reason, in the log and in the report, where the process could not give it itself."""
+        if ending.cause != EXITED or ending.exit_code is None or ending.detail is not None:
+            return ending
+        reason = reason_of(ending.exit_code, self._spool.last(_LAST_LINES), serves=self._app is not None)
+        if reason is None:
+            return ending
+        self._spool.remark(f"{reason[0].upper()}{reason[1:]}.", "run", "setup")
+        return replace(ending, detail=reason)
 
     def _prepare_and_run(self) -> Ending:
         launch, orders, spool = self._launch, self._orders, self._spool

@@ -14,7 +14,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import NamedTuple
@@ -178,6 +178,13 @@ class Spool:
             segment = next(s for s in reversed(self._segments) if s.first <= first)
             rows = segment.read(first, count, size)
             return [self._replaced.get(first + n, row) for n, row in enumerate(rows)] if self._replaced else rows
+
+    def last(self, count: int) -> Iterator[bytes]:
+        """The latest encoded lines, as far as they are still here."""
+        first = max(0, self.total - count)
+        while rows := self.read(first, count, 64 * 1024):
+            yield from rows
+            first += len(rows)
 
     def replace(self, number: int, content: str) -> bool:
         """Read `content` in the place of a line from now on; False if it had been replaced before."""

@@ -86,6 +86,7 @@ def test_an_app_that_dies_at_once_never_was_started(stage: Stage) -> None:
     exit = stage.run(server)
     assert (exit["cause"], exit["exit_code"], server.pid) == ("exited", 1, None)
     assert "no such table" in contents(server)
+    assert server.contents("setup")[-1] == "The app ended by itself, with exit code 1."
 
 
 def test_a_port_that_another_process_took_is_not_taken_for_the_app(stage: Stage) -> None:

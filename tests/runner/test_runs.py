@@ -50,6 +50,27 @@ def test_the_exit_status_arrives(stage: Stage, script: str, exit_code: int) -> N
 
 
 @pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("import os; os.kill(os.getpid(), 11)", "the process was ended by signal 11 (SIGSEGV)"),
+        ("raise SystemExit(42)", "the process ended with exit code 42"),
+        ("raise OSError('IO Error: Could not set lock on file')", "a DuckDB file was in use"),
+    ],
+)
+def test_an_end_that_does_not_explain_itself_is_explained(stage: Stage, script: str, words: str) -> None:
+    server = stage.serve(script)
+    assert stage.run(server)["detail"].startswith(words)
+    assert server.contents("setup")[-1].lower().startswith(words.lower())
+
+
+@pytest.mark.parametrize("script", ["pass", "raise ValueError('oh')"])
+def test_an_end_that_explains_itself_is_left_alone(stage: Stage, script: str) -> None:
+    server = stage.serve(script)
+    assert stage.run(server)["detail"] is None
+    assert server.contents("setup") == []
+
+
+@pytest.mark.parametrize(
     ("written", "contents"),
     [
         (b"ended\nnot ended", ["ended", "not ended"]),
