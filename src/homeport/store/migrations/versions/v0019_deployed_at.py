@@ -5,8 +5,8 @@ from alembic import op
 
 from homeport.store.schema import Moment
 
-revision = "0022"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
