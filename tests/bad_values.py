@@ -53,6 +53,8 @@ def wrong(good: Any) -> Iterator[Any]:
         yield from (5, 1.5, True, [], [MARKER], {"a": MARKER}, _LONG)
     elif isinstance(good, int):
         yield from (MARKER, [], {"a": MARKER}, 1.5, _HUGE, -_HUGE, 1e400)
+    elif isinstance(good, float):
+        yield from (MARKER, [], {"a": MARKER}, _HUGE, -_HUGE, 1e400)
     elif isinstance(good, list):
         yield from (MARKER, 5, {"a": MARKER})
         if good:

@@ -81,7 +81,7 @@ class Watch:
             # what processes share counts for each of them there, which nobody must be killed for
             used = min(used, self._proportional())
         self.peak = max(self.peak, used)
-        self.next_at = clocks.now() + _pause(used, limit, time.thread_time() - began)
+        self.next_at = clocks.now() + pause(used, limit, time.thread_time() - began)
         return limit is not None and used > limit
 
     def _resident(self) -> int:
@@ -131,8 +131,8 @@ class Watch:
         return False
 
 
-def _pause(used: int, limit: int | None, cost: float) -> float:
-    """Until the next look."""
+def pause(used: int, limit: int | None, cost: float) -> float:
+    """Seconds until the next look, where `used` bytes were found in `cost` seconds of processor time."""
     far = max(_SECONDS, _FAR_SHARE * cost)
     if limit is None:
         return min(far, _LONGEST_SECONDS)

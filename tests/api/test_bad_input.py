@@ -104,7 +104,13 @@ def good_bodies(furnished: Furnished) -> dict[tuple[str, str], dict[str, Any]]:
         ("POST", "/claim"): {"ticket": "unknown", "host": "node", "pid": 7},
         ("POST", "/lines"): {"first": 0, "lines": [[MOMENT, "stdout", "user", "run", "hello"]]},
         ("POST", "/started"): {"pid": 7},
-        ("POST", "/exit"): {"cause": "exited", "exit_code": 0, "detail": "fine", "lines": 0},
+        ("POST", "/exit"): {
+            "cause": "exited",
+            "exit_code": 0,
+            "detail": "fine",
+            "lines": 0,
+            "usage": {"peak_memory_bytes": 1, "cpu_seconds": 0.5, "read_bytes": 1, "written_bytes": 1},
+        },
     }
     found = {}
     for method, path, _, _ in ROUTES:

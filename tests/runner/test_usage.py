@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from homeport_runner import clocks, memory
-from homeport_runner.memory import Limit, Watch
+from homeport_runner import memory
 
 from .conftest import Stage, until
 
@@ -204,15 +203,16 @@ def test_a_kill_from_elsewhere_is_no_want_of_memory(stage: Stage) -> None:
 
 
 def test_looks_are_rare_when_there_is_plenty_and_close_near_the_limit() -> None:
-    def pause(limit: int | None) -> float:
-        watch = Watch(os.getppid(), None if limit is None else Limit(limit))
-        for _ in range(2):  # the first takes longer: all is new to it
-            watch.look()
-        return watch.next_at - clocks.now()
+    gib, cost = 1024**3, 0.002
+    assert memory.pause(gib, None, cost) == memory.pause(gib, 64 * gib, cost) == 2.0
+    assert memory.pause(gib, gib + gib, cost) == 0.5
+    assert memory.pause(gib, gib, cost) == memory.pause(2 * gib, gib, cost) == 0.2
 
-    assert pause(None) >= 1.9
-    assert pause(64 * 1024**3) >= 1.9
-    assert pause(1) < 1.9
+
+def test_looks_that_cost_much_are_rarer_yet_never_rare() -> None:
+    assert memory.pause(1024**3, None, 0.1) > 2.0
+    assert memory.pause(1024**3, None, 10.0) == 10.0
+    assert 0.1 < memory.pause(1024**3, 1024**3, 0.1) <= memory.pause(1024**3, 1024**3, 10.0) == 2.0
 
 
 def test_sizes_are_read_by_people() -> None:
