@@ -29,7 +29,7 @@ from homeport_runner.packages import carry_state, lay_out_workspace
 from homeport_runner.phone import Fenced, Phone
 from homeport_runner.pipes import Pipes
 from homeport_runner.process import CannotStart, Tethered, TetherGone
-from homeport_runner.reasons import reason_of
+from homeport_runner.reasons import exception_in, reason_of
 from homeport_runner.report import REPORT_SECONDS, report_exit
 from homeport_runner.setup_failed import SetupFailed
 from homeport_runner.spool import Spool
@@ -124,14 +124,15 @@ class Attempt:
             return Ending(cause, None, f"the runner failed: {type(error).__name__}: {_one_line(error)}")
 
     def _explained(self, ending: Ending) -> Ending:
-        """With the reason, in the log and in the report, where the process could not give it itself."""
+        """With the reason in the report, and in the log where the process could not give it itself."""
         if ending.cause != EXITED or ending.exit_code is None or ending.detail is not None:
             return ending
-        reason = reason_of(ending.exit_code, self._spool.last(_LAST_LINES), serves=self._app is not None)
-        if reason is None:
-            return ending
-        self._spool.remark(f"{reason[0].upper()}{reason[1:]}.", "run", "setup")
-        return replace(ending, detail=reason)
+        last_lines = list(self._spool.last(_LAST_LINES))
+        reason = reason_of(ending.exit_code, last_lines, serves=self._app is not None)
+        if reason is not None:
+            self._spool.remark(f"{reason[0].upper()}{reason[1:]}.", "run", "setup")
+            return replace(ending, detail=reason)
+        return replace(ending, detail=exception_in(last_lines) if ending.exit_code else None)
 
     def _prepare_and_run(self) -> Ending:
         launch, orders, spool = self._launch, self._orders, self._spool

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 from collections.abc import Iterable
 
@@ -17,7 +19,8 @@ _TAKE_TURNS = (
 def reason_of(exit_code: int, last_lines: Iterable[bytes], *, serves: bool) -> str | None:
     """One clause for people; none where there is nothing to add.
 
-    `serves`: it is an app, which was to stay. An ordinary failure (exit code 1) has its traceback.
+    `serves`: it is an app, which was to stay. An ordinary failure (exit code 1) has its traceback, see
+    `exception_in`.
     """
     if exit_code < 0:
         return f"the process was ended by {_name(-exit_code)}, which Homeport did not send"
@@ -26,6 +29,33 @@ def reason_of(exit_code: int, last_lines: Iterable[bytes], *, serves: bool) -> s
     if serves:
         return f"the app ended by itself, with exit code {exit_code}"
     return f"the process ended with exit code {exit_code}" if exit_code > 1 else None
+
+
+_TRACEBACK = "Traceback (most recent call last):"
+_EXCEPTION = re.compile(r"(?:\w+\.)*(\w+)(:.*)?")
+_CLASS = re.compile(r"<class '(?:\w+\.)*(\w+)'>\s*")
+"""How dlt quotes the kind of the exception that it wraps."""
+_MOST_CHARACTERS = 300
+
+
+def exception_in(last_lines: Iterable[bytes]) -> str | None:
+    """The exception that the last traceback of a log ends with, on one line; none where there is none.
+
+    `PipelineStepFailed: Pipeline execution failed at `step=sync` with exception: ValueError: no such table`
+    """
+    rows = [json.loads(line) for line in last_lines]
+    lines = [str(content) for _at, stream, _source, _stage, content in rows if stream == "stderr"]
+    starts = [number for number, line in enumerate(lines) if line == _TRACEBACK]
+    if not starts:
+        return None
+    # frames are indented, and what follows the exception's first line is the rest of its message
+    after = iter(lines[starts[-1] + 1 :])
+    first = next((found for line in after if (found := _EXCEPTION.fullmatch(line))), None)
+    if first is None:
+        return None
+    words = " ".join([first[1] + (first[2] or ""), *after])
+    words = " ".join(_CLASS.sub(r"\1: ", words).split())
+    return words if len(words) <= _MOST_CHARACTERS else words[: _MOST_CHARACTERS - 1].rstrip() + "\u2026"
 
 
 def _name(number: int) -> str:

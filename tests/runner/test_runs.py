@@ -63,10 +63,25 @@ def test_an_end_that_does_not_explain_itself_is_explained(stage: Stage, script: 
     assert server.contents("setup")[-1].lower().startswith(words.lower())
 
 
-@pytest.mark.parametrize("script", ["pass", "raise ValueError('oh')"])
-def test_an_end_that_explains_itself_is_left_alone(stage: Stage, script: str) -> None:
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("pass", None),
+        ("raise SystemExit(1)", None),
+        ("raise ValueError('oh')", "ValueError: oh"),
+        ("import sys; print('warned', file=sys.stderr); raise MemoryError", "MemoryError"),
+        ("import json; json.loads('{')", "JSONDecodeError: Expecting property name"),
+        ("try: 1 / 0\nexcept Exception as e: raise OSError('one\\ntwo') from e", "OSError: one two"),
+        ("raise RuntimeError('in step:\\n\\n<class \\'a.b.Odd\\'>\\nno')", "RuntimeError: in step: Odd: no"),
+        ("raise ValueError('x' * 100_000)", "ValueError: xxx"),
+    ],
+)
+def test_an_end_that_explains_itself_is_reported_in_its_own_words(
+    stage: Stage, script: str, words: str | None
+) -> None:
     server = stage.serve(script)
-    assert stage.run(server)["detail"] is None
+    detail = stage.run(server)["detail"]
+    assert detail is None if words is None else detail.startswith(words) and len(detail) <= 300
     assert server.contents("setup") == []
 
 
