@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import pytest
 
 from homeport.config import Settings
 from homeport.errors import SetupError
-from homeport.operations.app_addresses import addresses_of, check, names_for
+from homeport.operations.app_addresses import addresses_of, check, names_for, path_hint
 
 from ..builders import LAUNCHERS, interactive
 from ..world import World
@@ -59,6 +60,24 @@ def test_apps_cannot_be_where_the_server_is() -> None:
     taken = addresses_of(Settings(apps_url="http://127.0.0.1:4040"), "http://localhost:4040")
     with pytest.raises(SetupError, match="HOMEPORT_APPS_URL"):
         check(taken, "http://localhost:4040", "http://127.0.0.1:4040")
+
+
+@pytest.mark.parametrize(
+    ("launcher", "changes", "hint"),
+    [
+        ("marimo", {}, ""),
+        ("mcp", {}, "mcp"),
+        ("job", {"expose": {"interface": "mcp"}}, "mcp"),
+        ("job", {"expose": {"interface": "rest_api"}}, ""),
+        ("mcp", {"triggers": ["http:8080/tools/mcp"]}, "tools/mcp"),
+    ],
+)
+def test_an_address_leads_to_where_the_app_has_something(
+    launcher: str, changes: dict[str, Any], hint: str
+) -> None:
+    definition = interactive("tools") | changes
+    definition["entry_point"]["launcher"] = f"{LAUNCHERS}.{launcher}"
+    assert path_hint(definition) == hint
 
 
 def test_names_are_short_and_never_run_out() -> None:

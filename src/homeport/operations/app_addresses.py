@@ -111,7 +111,9 @@ def path_hint(definition: Definition) -> str:
         trigger = parse_trigger(text)
         if trigger.kind is TriggerKind.HTTP and "/" in text:
             return str(text).partition("/")[2]
-    return "mcp" if launcher_name(definition) == "mcp" else ""
+    # the launcher of functions serves a FastMCP at the same place as that of modules
+    is_mcp = launcher_name(definition) == "mcp" or definition.get("expose", {}).get("interface") == "mcp"
+    return "mcp" if is_mcp else ""
 
 
 def base_path_for(addresses: AppAddresses, name: str, definition: Definition) -> str | None:
