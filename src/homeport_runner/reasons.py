@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 _DUCKDB_LOCK = b"Could not set lock on file"
 """DuckDB's words, in any of the exceptions that dlt and Python put around them."""
@@ -16,7 +16,7 @@ _TAKE_TURNS = (
 )
 
 
-def reason_of(exit_code: int, last_lines: Iterable[bytes], *, serves: bool) -> str | None:
+def reason_of(exit_code: int, last_lines: Sequence[bytes], *, serves: bool) -> str | None:
     """One clause for people; none where there is nothing to add.
 
     `serves`: it is an app, which was to stay. An ordinary failure (exit code 1) has its traceback, see
@@ -26,9 +26,22 @@ def reason_of(exit_code: int, last_lines: Iterable[bytes], *, serves: bool) -> s
         return f"the process was ended by {_name(-exit_code)}, which Homeport did not send"
     if exit_code > 0 and any(_DUCKDB_LOCK in line for line in last_lines):
         return _TAKE_TURNS
+    missing = _MISSING.match(exception_in(last_lines) or "") if exit_code > 0 else None
+    if missing is not None:
+        return _missing(missing[1])
     if serves:
         return f"the app ended by itself, with exit code {exit_code}"
     return f"the process ended with exit code {exit_code}" if exit_code > 1 else None
+
+
+_MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+
+
+def _missing(module: str) -> str:
+    return (
+        f"there is no module {module!r} in its environment: add its package to the workspace's dependencies, or "
+        "to a group that the job requires, and deploy; a module of your own must not be left out by .gitignore"
+    )
 
 
 _TRACEBACK = "Traceback (most recent call last):"
@@ -38,7 +51,7 @@ _CLASS = re.compile(r"<class '(?:\w+\.)*(\w+)'>\s*")
 _MOST_CHARACTERS = 300
 
 
-def exception_in(last_lines: Iterable[bytes]) -> str | None:
+def exception_in(last_lines: Sequence[bytes]) -> str | None:
     """The exception that the last traceback of a log ends with, on one line; none where there is none.
 
     `PipelineStepFailed: Pipeline execution failed at `step=sync` with exception: ValueError: no such table`

@@ -55,6 +55,7 @@ def test_the_exit_status_arrives(stage: Stage, script: str, exit_code: int) -> N
         ("import os; os.kill(os.getpid(), 11)", "the process was ended by signal 11 (SIGSEGV)"),
         ("raise SystemExit(42)", "the process ended with exit code 42"),
         ("raise OSError('IO Error: Could not set lock on file')", "a DuckDB file was in use"),
+        ("import fastmcp.client", "there is no module 'fastmcp' in its environment: add its package"),
     ],
 )
 def test_an_end_that_does_not_explain_itself_is_explained(stage: Stage, script: str, words: str) -> None:
