@@ -50,8 +50,8 @@ def end_descendants(patience: float) -> bool:
         time.sleep(0.002)
 
 
-def living_descendants() -> list[int]:
-    """Every process that descends from this one and is not dead."""
+def living_descendants(top: int | None = None) -> list[int]:
+    """Every process that descends from this one, or from `top`, and is not dead."""
     children: dict[int, list[int]] = {}
     dead: set[int] = set()
     for pid in all_pids():
@@ -63,7 +63,7 @@ def living_descendants() -> list[int]:
         if state in (b"Z", b"X"):
             dead.add(pid)
     found_pids: list[int] = []
-    ahead = [os.getpid()]
+    ahead = [os.getpid() if top is None else top]
     while ahead:
         below = children.get(ahead.pop(), [])
         found_pids += [pid for pid in below if pid not in dead]

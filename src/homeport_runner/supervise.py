@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from homeport_runner import clocks
 from homeport_runner.memory import Limit, Watch, exceeded, killed_by_kernel, kills_by_kernel
 from homeport_runner.orders import LOST, NOT_SERVING, TIMED_OUT, Orders
+from homeport_runner.orphans import Orphans
 from homeport_runner.process import Ended, TetheredProcess
 from homeport_runner.spool import Spool
 from homeport_runner.usage import Usage
@@ -39,6 +40,7 @@ def supervise(
     grace: float,
     stage: str,
     limit: Limit | None = None,
+    orphans: Orphans | None = None,
 ) -> Ending:
     """Wait for the end. To stop: SIGTERM to the group, `grace` seconds, SIGKILL; for too much memory, at once.
 
@@ -71,6 +73,11 @@ def supervise(
             kill_at = _NEVER
             spool.remark(f"It did not end within {grace:g} s of grace and was killed.", stage)
         next_at = min(kill_at if cause is not None else time_is_up_at, memory.next_at)
+        if orphans is not None:
+            if now >= orphans.next_at:
+                for name in orphans.look():
+                    spool.remark(f"The build had left a process behind ({name}); it was ended.", stage, "setup")
+            next_at = min(next_at, orphans.next_at)
         orders.wait(min(next_at - clocks.now(), _LONGEST_NAP), process.descriptor)
         process.hear()
     ended = process.ended

@@ -19,6 +19,7 @@ from pathlib import Path
 from homeport_runner.build_log import BuildLog
 from homeport_runner.masking import Masking
 from homeport_runner.orders import Orders, Stopped
+from homeport_runner.orphans import Orphans
 from homeport_runner.pipes import Pipes
 from homeport_runner.process import CannotStart, Tethered
 from homeport_runner.spool import Spool
@@ -158,7 +159,8 @@ class Uv:
         listener = _Listener(log)
         pipes = Pipes(process.output, listener, "setup", "build")
         pipes.start()
-        ending = supervise(process, self._orders, self._spool, None, _GRACE_SECONDS, "build")
+        orphans = Orphans(process.holder, process.pid)
+        ending = supervise(process, self._orders, self._spool, None, _GRACE_SECONDS, "build", orphans=orphans)
         pipes.finish(_DRAIN_SECONDS)
         if ending.cause != EXITED:
             raise Stopped(ending.cause)

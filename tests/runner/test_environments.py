@@ -370,6 +370,41 @@ def make_wheel(folder: Path, name: str = "tiny") -> Path:
     return wheel
 
 
+LEAVES_A_DAEMON = """
+import shutil, subprocess, sys
+from pathlib import Path
+
+
+def build_wheel(directory, *_, **__):
+    # it holds the output that uv reads, in a session of its own
+    daemon = [sys.executable, "-c", "import time; time.sleep(600)"]
+    subprocess.Popen(daemon, start_new_session=True)
+    {end}
+    return shutil.copy("tiny-1.0-py3-none-any.whl", directory).rpartition("/")[2]
+"""
+
+
+@pytest.mark.parametrize("end", ["pass", "sys.exit('no flour')"], ids=["succeeds", "fails"])
+def test_a_build_that_leaves_a_daemon_behind_ends_without_it(fresh_stage: Stage, tmp_path: Path, end: str) -> None:
+    project = tmp_path / "tiny"
+    project.mkdir()
+    make_wheel(project)
+    (project / "backend.py").write_text(LEAVES_A_DAEMON.format(end=end))
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "tiny"\nversion = "1.0"\n'
+    )
+    server = fresh_stage.serve(
+        "import tiny; print(tiny.ANSWER)", environment={"requirements": [f"tiny @ {project.as_uri()}"]}
+    )
+    exit = fresh_stage.run(server, UV_CACHE_DIR=str(tmp_path / "cache"))
+    said = server.contents("setup")
+    left = [int(line.rpartition("pid ")[2].partition(")")[0]) for line in said if "left a process behind" in line]
+    assert len(left) == 1, said
+    assert not is_alive(left[0])
+    assert (exit["cause"], server.contents()) == (("exited", ["42"]) if end == "pass" else ("setup_failed", []))
+
+
 def test_a_python_that_is_not_to_be_had_is_named_with_the_way_out(fresh_stage: Stage) -> None:
     exit = fresh_stage.run(fresh_stage.serve(environment={"python_version": "3.99"}))
     assert exit["cause"] == "setup_failed"
