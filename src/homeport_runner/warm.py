@@ -83,6 +83,7 @@ class _Warm:
         self._image = Image(Path(environment), owner, folder)
         self._learned: list[str] = _load("learned.json")
         self._unsafe: list[str] = _load("unsafe.json")
+        self._tells_of_leaks = False
         self._asking: dict[int, socket.socket] = {}
         self._used_at = time.monotonic()
 
@@ -90,10 +91,9 @@ class _Warm:
         self._descriptors = _open_descriptors()
         self._prepare(self._module)
         self._image.launchers.append(self._module)
+        self._settle()
         if self._restarts < _MOST_RESTARTS:
-            for name in self._learned:
-                self._prepare(name)
-        _settle()
+            self._import_learned()
         with contextlib.suppress(FileNotFoundError):
             os.unlink("socket.new")
         self._listener = socket.socket(socket.AF_UNIX)
@@ -199,7 +199,6 @@ class _Warm:
 
     def _learn(self) -> None:
         """Import what runs have used, so that the next ones find it."""
-        gc.unfreeze()
         self._descriptors = _open_descriptors()
         for path in sorted(Path(".").glob("used-*.json")):
             fresh = [name for name in _load(path.name) if name not in self._learned]
@@ -207,9 +206,25 @@ class _Warm:
             path.unlink()
         # written down first: the next import may be one to begin again without
         _save("learned.json", self._learned)
+        self._import_learned()
+
+    def _import_learned(self) -> None:
         for name in self._learned:
+            if not self._tells_of_leaks:
+                gc.freeze()
             self._prepare(name)
-        _settle()
+            self._tells_of_leaks = self._tells_of_leaks or _has_nanobind()
+        self._settle()
+
+    def _settle(self) -> None:
+        """What is here stays: a collection in a fork must not touch, and so copy, all of it.
+
+        Nor is it taken apart when a run ends. nanobind, which DuckDB is bound by, tells on standard error of all
+        that is left then, so its modules, and what comes after them, are collected as ever.
+        """
+        gc.collect()
+        if not self._tells_of_leaks:
+            gc.freeze()
 
     def _prepare(self, name: str) -> None:
         """Import a module; if that leaves more behind than a module, begin again without it."""
@@ -270,10 +285,9 @@ def _target(number: str) -> str:
         return ""
 
 
-def _settle() -> None:
-    """What is here stays: a collection in a fork must not touch, and so copy, all of it."""
-    gc.collect()
-    gc.freeze()
+def _has_nanobind() -> bool:
+    """Whether there is something of it among what is not frozen yet."""
+    return any(type(found).__module__ == "nanobind" for found in gc.get_objects())
 
 
 def _restore_signals() -> None:

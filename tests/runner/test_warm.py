@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from homeport_runner import tether
@@ -214,6 +215,24 @@ def test_what_runs_import_of_the_environment_is_there_for_the_next(own: Warm, ow
     finally:
         for name in ("quiet_one", "loud_one", "busy_one"):
             (packages / f"{name}.py").unlink()
+
+
+def test_duckdb_that_is_there_already_ends_without_a_word_as_in_a_plain_start(own: Warm, own_stage: Stage) -> None:
+    """The end of a process that had it before the fork: nanobind looks whether everything was taken apart."""
+    packages = next((own.environment / "lib").glob("python*/site-packages"))
+    linked = [packages / path.name for path in Path(duckdb.__file__).parents[1].glob("*duckdb*")]
+    try:
+        for link in linked:
+            link.symlink_to(Path(duckdb.__file__).parents[1] / link.name)
+        script = "import sys; print('duckdb' in sys.modules); import duckdb; duckdb.sql('select 1').fetchall()"
+        for is_there in (False, True):
+            server = own_stage.serve(script)
+            assert own_stage.run(server)["exit_code"] == 0
+            assert server.contents(source=None) == [str(is_there)]
+            until(lambda: _has(own, "learned.json", {"duckdb"}) and (own.folder / "socket").exists())
+    finally:
+        for link in linked:
+            link.unlink()
 
 
 def _has(warm: Warm, name: str, wanted: set[str]) -> bool:
