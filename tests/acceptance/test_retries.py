@@ -1,5 +1,6 @@
 """Attempts of real pipelines: what is extracted stays extracted; one run at a time loads a pipeline."""
 
+import json
 import os
 import signal
 from contextlib import suppress
@@ -132,6 +133,24 @@ def test_a_pipeline_killed_between_extract_and_load_is_loaded_by_its_second_atte
     assert len(workspace.runs("bake")) == 1
     carried = shop.server.data / "node" / "carried"
     until(lambda: not list(carried.iterdir()), what="the working state to be removed")
+
+
+def test_what_a_restart_of_the_machine_has_ended_is_told_so_and_tried_again(shop: Shop) -> None:
+    workspace = shop.workspace
+    workspace.dlthub("deploy")
+    run_id = str(workspace.trigger("manual:*bake")["id"])
+    until(lambda: shop.lines("pids"), what="the load")
+    shop.server.kill()
+    shop.kill_everything()
+    # as after a restart: another process has the pid of the runner by now
+    record = next(shop.server.data.glob("node/runs/*/runner.json"))
+    record.write_text(json.dumps({"pid": os.getpid(), "started": "1", "boot": "of the day before"}))
+    (shop.signs / "go").touch()
+    shop.server.start()
+    assert workspace.ended(run_id)["status"] == "completed"
+    assert "Attempt 2 of 2, after: lost: the machine was restarted" in workspace.text(run_id)
+    assert shop.lines("extracted") == ["once"]
+    assert [attempt["end_cause"] for attempt in shop.attempts(run_id)] == ["lost", "exited"]
 
 
 def test_a_job_that_fails_is_tried_as_often_as_its_configuration_says(shop: Shop) -> None:

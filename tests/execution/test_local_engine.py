@@ -140,6 +140,20 @@ class TestLocalEngine(EnginePromises):
         assert seen(engine, placement.attempt).phase is Phase.ENDED
         engine.kill(placement.attempt)  # and kills nobody: we are still here
 
+    def test_what_ran_before_the_machine_was_restarted_is_gone_whoever_has_its_pid(
+        self, engine: LocalEngine, placement: Placement, node: Path
+    ) -> None:
+        engine.submit(placement)
+        path = node / "runs" / placement.attempt / "runner.json"
+        runner = path.read_text()
+        path.write_text(json.dumps({**json.loads(runner), "boot": "another"}))
+        found = seen(engine, placement.attempt)
+        assert (found.phase, found.process_gone) == (Phase.ENDED, True)
+        assert found.reason == "the machine was restarted"
+        engine.kill(placement.attempt)  # and kills nobody
+        path.write_text(runner)
+        assert seen(engine, placement.attempt).phase is Phase.STARTED
+
     @pytest.mark.parametrize("content", ["", "{", '{"pid": 1}', "[]", "null"])
     def test_a_broken_record_is_no_living_runner(
         self, engine: LocalEngine, placement: Placement, node: Path, content: str
@@ -179,6 +193,17 @@ class TestLocalEngine(EnginePromises):
         until(lambda: seen(engine, placement.attempt).phase is Phase.ENDED)
         assert "did not let us claim" in engine.diagnose(placement.attempt)
 
+    def test_working_state_of_runs_is_found_and_removed(self, engine: LocalEngine, node: Path) -> None:
+        assert engine.carried() == set()
+        run = "0a" * 16
+        for name in (run, "not-a-run"):
+            (node / "carried" / name / "prod").mkdir(parents=True)
+        assert engine.carried() == {run}
+        for _ in range(2):
+            engine.drop(run)
+        assert engine.carried() == set()
+        assert (node / "carried" / "not-a-run").exists()
+
 
 def test_without_uv_nothing_can_be_placed(node: Path) -> None:
     engine = LocalEngine(node)
@@ -191,17 +216,6 @@ def test_a_node_folder_that_cannot_be_written_is_said_to_be_one(tmp_path: Path) 
     (tmp_path / "file").write_text("")
     with pytest.raises(EngineError, match="node/runs"):
         LocalEngine(tmp_path / "file" / "node").open()
-
-    def test_working_state_of_runs_is_found_and_removed(self, engine: LocalEngine, node: Path) -> None:
-        assert engine.carried() == set()
-        run = "0a" * 16
-        for name in (run, "not-a-run"):
-            (node / "carried" / name / "prod").mkdir(parents=True)
-        assert engine.carried() == {run}
-        for _ in range(2):
-            engine.drop(run)
-        assert engine.carried() == set()
-        assert (node / "carried" / "not-a-run").exists()
 
 
 class TestBuildingAhead:

@@ -49,6 +49,10 @@ class _Process:
     started: str
     boot: str
 
+    @property
+    def is_alive(self) -> bool:
+        return _process(self.pid) == self
+
 
 class LocalEngine:
     """Runs on this machine, below `node_dir`.
@@ -244,19 +248,26 @@ class LocalEngine:
         return passed | {"HOMEPORT_NODE_DIR": str(self._node_dir), "HOMEPORT_UV": self._uv or "uv"}
 
     def _look_at(self, attempt: str) -> Seen:
-        if self._find(attempt) is not None:
+        recorded = self._recorded(attempt)
+        if recorded is not None and recorded.is_alive:
             return Seen(attempt, Phase.STARTED)
         if not (self._runs / attempt / "runner.json").exists():
             return Seen(attempt, Phase.ABSENT, process_gone=True)
-        return Seen(attempt, Phase.ENDED, "its runner is gone from this machine", process_gone=True)
+        reason = "its runner is gone from this machine"
+        if recorded is not None and recorded.boot != _boot():
+            reason = "the machine was restarted"
+        return Seen(attempt, Phase.ENDED, reason, process_gone=True)
 
     def _find(self, attempt: str) -> _Process | None:
         """The attempt's runner, if it lives."""
+        recorded = self._recorded(attempt)
+        return recorded if recorded is not None and recorded.is_alive else None
+
+    def _recorded(self, attempt: str) -> _Process | None:
         try:
-            recorded = _Process(**json.loads((self._runs / attempt / "runner.json").read_text()))
+            return _Process(**json.loads((self._runs / attempt / "runner.json").read_text()))
         except (OSError, ValueError, TypeError):
             return None
-        return recorded if _process(recorded.pid) == recorded else None
 
     def _reap(self) -> None:
         for attempt, child in list(self._children.items()):
@@ -275,10 +286,14 @@ def _process(pid: int) -> _Process:
         # the command name, in brackets, may hold anything: the fields count from behind it
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         started = "" if fields[0] in ("Z", "X") else fields[19]
-    boot = ""
+    return _Process(pid, started, _boot())
+
+
+def _boot() -> str:
+    """Another each time that the machine starts; empty where it cannot be told."""
     with suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return _Process(pid, started, boot)
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ""
 
 
 def _record(folder: Path, pid: int) -> None:
