@@ -50,20 +50,25 @@ class Platform:
         found: dict[str, Any] = self.http.get(f"/job-runs/{run_id}").json()
         return found
 
-    def first_user_line(self, run_id: str) -> float:
-        """Seconds since the epoch at which the run's own first line reached a reader."""
+    def user_lines(self, run_id: str) -> Iterator[str]:
+        """The run's own lines, as a reader who follows gets them."""
         token = self.http.post("/-issue-dataplane-token").json()["token"]
         headers = {"Authorization": f"Bearer {token}"}
         with self.logs.stream("GET", f"/job-runs/{run_id}/log-stream", headers=headers) as stream:
-            for line in stream.iter_lines():
-                if line.startswith("data:") and json.loads(line[5:])["source"] == "user":
-                    return time.time()
+            for text in stream.iter_lines():
+                if text.startswith("data:") and (line := json.loads(text[5:]))["source"] == "user":
+                    yield line["content"]
+
+    def first_user_line(self, run_id: str) -> float:
+        """Seconds since the epoch at which the run's own first line reached a reader."""
+        for _ in self.user_lines(run_id):
+            return time.time()
         raise RuntimeError(f"run {run_id} said nothing")
 
-    def finished(self, run_id: str) -> dict[str, Any]:
+    def finished(self, run_id: str, as_: str = "completed") -> dict[str, Any]:
         while (run := self.run(run_id))["finished_at"] is None:
             time.sleep(0.01)
-        if run["status"] != "completed":
+        if run["status"] != as_:
             raise RuntimeError(f"run {run_id} is {run['status']}")
         return run
 
@@ -132,6 +137,20 @@ def to_follow_up(at: Platform) -> float:
     return seconds
 
 
+def to_cancel(at: Platform) -> float:
+    """From the request to cancel until the run's process has got SIGTERM, by its own word."""
+    run_id = at.start("obeys")
+    lines = at.user_lines(run_id)
+    next(lines)
+    asked = time.time()
+    at.http.post(f"/job-runs/{run_id}/-cancel").raise_for_status()
+    told = float(next(lines))
+    lines.close()
+    at.finished(run_id, as_="cancelled")
+    await_quiet(at)
+    return told - asked
+
+
 def burst(at: Platform) -> tuple[float, float]:
     """When many are asked for at once: runs a minute, and processor seconds a run of everything that took part."""
     began, spent = time.time(), cost.cpu_seconds()
@@ -162,10 +181,11 @@ def datetime_seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def show(name: str, values: list[float], unit: str = "s") -> None:
+def show(name: str, values: list[float], unit: str = "s", digits: int = 2) -> None:
     middle, late = statistics.median(values), values[math.ceil(len(values) * 0.95) - 1]
-    spread = f"{late:8.2f}   ({values[0]:.2f} … {values[-1]:.2f}, {len(values)})" if len(values) > 1 else ""
-    print(f"{name:<62} {middle:8.2f} {unit:<5}{spread}")
+    first, last, tries = f"{values[0]:.{digits}f}", f"{values[-1]:.{digits}f}", len(values)
+    spread = f"{late:8.{digits}f}   ({first} … {last}, {tries})" if tries > 1 else ""
+    print(f"{name:<62} {middle:8.{digits}f} {unit:<5}{spread}")
 
 
 def main() -> None:
@@ -183,6 +203,7 @@ def main() -> None:
         show("floor: plain launcher, a small DuckDB load, to its end", measure(lambda: floor(at, "load_few")[1]))
         show("trigger over HTTP to the same load recorded as finished", measure(lambda: to_finished_load(at)))
         show("end of a job to the first line of the one that follows", measure(lambda: to_follow_up(at)))
+        show("request to cancel to SIGTERM in the run's process", measure(lambda: to_cancel(at), STARTS), "s", 3)
         a_minute, each = burst(at)
         show(f"{BURST} one-line runs at once", [a_minute], "/min")
         show("  processor time of one, everything counted", [each], "s")

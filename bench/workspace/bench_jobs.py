@@ -1,3 +1,7 @@
+import signal
+import sys
+import time
+
 import dlt
 from dlt.hub import run
 
@@ -29,3 +33,17 @@ def print_fast():
 @run.job(execute={"concurrency": None})
 def many():
     print("one of many")
+
+
+@run.job(execute={"intercept_signals": False})
+def obeys():
+    """Says when it was told to stop."""
+
+    def leave(*_):
+        print(time.time())
+        sys.exit()
+
+    signal.signal(signal.SIGTERM, leave)
+    print("waiting")
+    while True:
+        signal.pause()
