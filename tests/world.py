@@ -20,6 +20,7 @@ from homeport.contract.jobs import DeployWorkspaceRequest, DeployWorkspaceRespon
 from homeport.contract.packages import PackageKind
 from homeport.contract.runner_protocol import ClaimRequest, ExitRequest, Launch, LinesAnswer
 from homeport.contract.runs import CreateJobRunRequest
+from homeport.dispatch.app_places import AppPlaces
 from homeport.dispatch.schedules import FireSchedules
 from homeport.dispatch.service import AT_ONCE
 from homeport.dispatch.starts import StartPendingRuns
@@ -87,12 +88,13 @@ class World:
             mailer=mailer_of(given.smtp_url, given.mail_from),
         )
 
-    def restart_services(self, max_runs: int = 8, room: Room | None = None) -> None:
+    def restart_services(self, max_runs: int = 8, room: Room | None = None, max_apps: int = 8) -> None:
         """What a new server process has: the same database and engine, no memory."""
         database, bells = self.database, self.platform.bells
         url = self.platform.runner_url
         self.schedules = FireSchedules(database, bells)
-        self.starts = StartPendingRuns(database, self.engine, bells, url, max_runs, room=room)
+        apps = AppPlaces(max_apps)
+        self.starts = StartPendingRuns(database, self.engine, bells, url, max_runs, room=room, apps=apps)
         self.watch = WatchAttempts(database, self.engine, bells, url, LEASE, up_since=self.clock.now())
 
     # people

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     organization_name: str = Field("Homeport", description="name of the first organization")
     workspace_name: str = Field("default", description="name of the first workspace")
     max_runs: int = Field(8, ge=1, description="runs at once on this machine; further ones wait in order")
+    max_apps: int = Field(
+        8, ge=1, description="apps at once, beside the runs; for another one, the one used least recently stops"
+    )
     memory_bytes: int = Field(
         0, ge=0, description="memory for runs, in bytes; those that name a size wait for it; 0: all there is"
     )

@@ -27,6 +27,7 @@ from homeport.auth.providers.configured import providers_of
 from homeport.bells import Bells
 from homeport.clock import Clock, SystemClock
 from homeport.config import Settings
+from homeport.dispatch.app_places import AppPlaces
 from homeport.dispatch.environments import BuildEnvironments, CollectEnvironments
 from homeport.dispatch.idle_apps import StopIdleApps
 from homeport.dispatch.log_keeping import KeepLogs
@@ -163,8 +164,9 @@ class Server:
                 room=room_of(
                     settings.cpus or machine.cpus(),
                     settings.memory_bytes or machine.memory_bytes(),
-                    settings.max_runs,
+                    settings.max_runs + settings.max_apps,
                 ),
+                apps=AppPlaces(settings.max_apps, settings.default_grace_seconds, self._clock.now()),
             ),
             WatchAttempts(
                 database,

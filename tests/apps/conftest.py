@@ -83,7 +83,10 @@ class Stage:
         sock = listening()
         self.port = int(sock.getsockname()[1])
         self.url = f"http://localhost:{self.port}"
-        settings = {name: value.format(port=self.port) for name, value in settings.items()}
+        settings = {
+            name: value.format(port=self.port) if isinstance(value, str) else value
+            for name, value in settings.items()
+        }
         given = world.platform_with(**settings)
         apps = addresses_of(given.settings, self.url)
         world.platform = platform = replace(given, url=self.url, apps=apps)

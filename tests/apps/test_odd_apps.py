@@ -5,12 +5,17 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from ..builders import until
+from homeport.operations import change_jobs
+
+from ..builders import interactive, until
+from ..world import World
 from .conftest import Stage, listening
+from .test_letting_in import go
 from .test_passing_through import ECHO
 
 
@@ -245,3 +250,35 @@ def test_newer_code_takes_over_at_the_next_visit(stage: Stage) -> None:
     assert runner.exit(0, "cancelled").status == "cancelled"
     program.get("/", headers={"Accept": "text/html"})
     assert len(stage.world.runs_of("notebook")) == 2
+
+
+def test_who_waits_for_a_place_reads_why(stage: Stage) -> None:
+    world = stage.world
+    world.restart_services(max_apps=1)
+    world.deploy(interactive("other"), interactive("notebook"))
+    world.running("other")
+    host = f"notebook.localhost:{stage.port}"
+    guest = stage.browser()
+    link = str(change_jobs.publish(world.platform, world.alice, world.workspace.id, _id(world)).public_url)
+    for read in (lambda: read_page(stage, host), lambda: go(guest, link).text):
+        assert "Starting notebook" in read()
+        world.submit()
+    assert "one of the 1 places for apps: all are in use. Stop one that nobody needs" in read_page(stage, host)
+    assert "It waits for room on its machine" in go(guest, link).text
+
+
+def read_page(stage: Stage, host: str) -> str:
+    return stage.program(host).get("/", headers={"Accept": "text/html"}).text
+
+
+def _id(world: World) -> UUID:
+    return world.current("notebook").job.id
+
+
+def test_a_program_that_waited_long_enough_is_told(world: World) -> None:
+    stage = Stage(world, app_start_seconds=0.2)
+    try:
+        answer = stage.program(stage.deploy()).get("/")
+    finally:
+        stage.close()
+    assert (answer.status_code, "has not started within 0.2 s" in answer.text) == (503, True)

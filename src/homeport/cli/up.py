@@ -33,6 +33,9 @@ def up(
     max_runs: Annotated[
         int | None, typer.Option(help="Runs at once on this machine; further ones wait (default: 8).")
     ] = None,
+    max_apps: Annotated[
+        int | None, typer.Option(help="Apps at once, beside the runs; another one takes an idle one's place (8).")
+    ] = None,
     log_format: Annotated[str | None, typer.Option(help="auto, console or json (default: auto).")] = None,
 ) -> None:
     """Start Homeport: server, scheduler, runners and web pages in one process.
@@ -58,6 +61,7 @@ def up(
         storage_url=storage_url,
         public_url=public_url,
         max_runs=max_runs,
+        max_apps=max_apps,
         log_format=log_format,
     )
     log_formats.configure(settings.log_format)

@@ -12,6 +12,7 @@ from homeport.execution.launches import idle_limit_of, limits_of
 from homeport.scheduling import run_lifecycle as lifecycle
 from homeport.store import apps, runs
 from homeport.store.database import Database
+from homeport.store.schema import Tx
 from homeport.telemetry import events
 
 _LOOK_EVERY_SECONDS = 5.0
@@ -40,26 +41,25 @@ class StopIdleApps:
             serving = apps.serving(tx)
         for app in serving:
             limit = idle_limit_of(app.definition, self._idle_seconds)
-            if limit is not None and now - self._used_at(app) >= timedelta(seconds=limit):
+            if limit is not None and now - app.last_use(self._up_since) >= timedelta(seconds=limit):
                 self._stop(app, limit, now)
         return _LOOK_EVERY_SECONDS
 
-    def _used_at(self, app: apps.Serving) -> datetime:
-        started_at = app.run.started_at or app.run.created_at
-        return max(started_at, app.used_at or started_at, self._up_since)
-
     def _stop(self, app: apps.Serving, limit: float, now: datetime) -> None:
-        grace = limits_of(app.definition, limit, self._grace_seconds).grace
         detail = f"stopped: nobody used it for {limit:g} s; it starts again at the next visit"
         with self._database.write() as tx:
-            is_asked = runs.apply(
-                tx,
-                app.run.id,
-                lifecycle.ASK_CANCEL,
-                now,
-                cancel_by=now + timedelta(seconds=grace),
-                end_detail=detail,
-            )
+            is_asked = ask_to_stop(tx, app, detail, self._grace_seconds, now)
         if is_asked:
-            events.emit(events.APP_IDLE, run=str(app.run.id), seconds=limit)
-            self._bells.ring(bells.orders_for(app.run.id), bells.log_of(app.run.id))
+            announce_stop(self._bells, app, limit)
+
+
+def ask_to_stop(tx: Tx, app: apps.Serving, detail: str, grace_seconds: float, now: datetime) -> bool:
+    """Whether it is on its way out by this; `grace_seconds` where its job sets none."""
+    grace = timedelta(seconds=limits_of(app.definition, 0, grace_seconds).grace)
+    return runs.apply(tx, app.run.id, lifecycle.ASK_CANCEL, now, cancel_by=now + grace, end_detail=detail)
+
+
+def announce_stop(bells_: Bells, app: apps.Serving, idle_seconds: float) -> None:
+    """Tell the app's runner, once that was written."""
+    events.emit(events.APP_IDLE, run=str(app.run.id), seconds=idle_seconds)
+    bells_.ring(bells.orders_for(app.run.id), bells.log_of(app.run.id))

@@ -14,6 +14,8 @@ from homeport.auth import secrets
 from homeport.bells import Bells
 from homeport.config import MAX_STARTS_PER_MINUTE
 from homeport.contract import dlt_deployment
+from homeport.dispatch.app_places import AppPlaces, Stopped
+from homeport.dispatch.idle_apps import announce_stop
 from homeport.dispatch.service import AT_ONCE
 from homeport.execution import environments
 from homeport.execution.engines import Engine, EngineError, Placement, Warmth
@@ -44,6 +46,7 @@ class StartPendingRuns:
         max_runs: int,
         follow_ups_per_minute: int = MAX_STARTS_PER_MINUTE,
         room: Room | None = None,
+        apps: AppPlaces | None = None,
     ) -> None:
         """`room` is what runs that name a size share on the engine's machine, all servers there; none: any."""
         self._database = database
@@ -53,6 +56,7 @@ class StartPendingRuns:
         self._max_runs = max_runs
         self._follow_ups_per_minute = follow_ups_per_minute
         self._room = room
+        self._apps = apps or AppPlaces()
         self._environments: dict[tuple[UUID, UUID], tuple[str, str]] = {}
         """Key and launcher by deployment and version of a job: neither ever changes."""
 
@@ -60,7 +64,14 @@ class StartPendingRuns:
         """Start the run that has waited longest, if there is room for it."""
         ticket = secrets.new_token()
         with self._database.write() as tx:
-            attempt = self._take_next(tx, ticket, now)
+            # from here on no other server counts: neither places nor memory nor a pipeline is given out twice
+            runs.lock_places(tx)
+            placed = runs.count_placed(tx)
+            _note_who_waits(tx, now)
+            stopped = self._make_room(tx, placed, now)
+            attempt = self._take_next(tx, placed, ticket, now)
+        for one in stopped:
+            announce_stop(self._bells, one.app, one.idle.total_seconds())
         if attempt is None:
             return _IDLE_SECONDS
         try:
@@ -71,31 +82,43 @@ class StartPendingRuns:
             events.emit(events.RUN_SUBMITTED, run=str(attempt.run_id), attempt=attempt.id)
         return AT_ONCE
 
-    def _take_next(self, tx: Tx, ticket: str, now: datetime) -> attempts.Attempt | None:
-        # from here on no other server counts: neither `max_runs` nor memory nor a pipeline is given out twice
-        runs.lock_places(tx)
-        _note_who_waits(tx, now)
-        if runs.count_placed(tx) >= self._max_runs:
-            return None
-        run = self._next_with_room(tx, now)
+    def _make_room(self, tx: Tx, placed: runs.Placed, now: datetime) -> list[Stopped]:
+        def would_fit(run: runs.Run) -> bool:
+            if run.instance is None or self._room is None:
+                return True
+            sizes = [other.instance for other in runs.placed_with_size(tx, self._engine.machine)]
+            return shortage(self._room, sizes, run.instance) is None
+
+        return self._apps.make_room(tx, placed, would_fit, now)
+
+    def _take_next(self, tx: Tx, placed: runs.Placed, ticket: str, now: datetime) -> attempts.Attempt | None:
+        kind = self._kind_with_place(placed)
+        run = None if kind is None else self._next_with_room(tx, kind, now)
         if run is None or not runs.apply(tx, run.id, lifecycle.SUBMIT, now, not_before=None):
             return None
         number = attempts.count(tx, run.id) + 1
         hash_ = secrets.hash_of(ticket)
         return attempts.submit(tx, run.id, number, hash_, now, self._engine.node, self._engine.machine)
 
-    def _next_with_room(self, tx: Tx, now: datetime) -> runs.Run | None:
+    def _kind_with_place(self, placed: runs.Placed) -> runs.Kind | None:
+        """Which runs one may start of; none where all places are taken."""
+        has_place = placed.runs < self._max_runs
+        if self._apps.has_room(placed):
+            return runs.Kind.ANY if has_place else runs.Kind.APP
+        return runs.Kind.RUN if has_place else None
+
+    def _next_with_room(self, tx: Tx, kind: runs.Kind, now: datetime) -> runs.Run | None:
         """The run that is next; one that waits for room holds up those behind it that want room too, or it would
         wait for ever, and no others."""
-        run = runs.next_pending(tx, now)
+        run = runs.next_pending(tx, now, kind)
         if run is None or run.instance is None or self._room is None:
             return run
         placed = runs.placed_with_size(tx, self._engine.machine)
         missing = shortage(self._room, [other.instance for other in placed], run.instance)
         if missing is None:
             return run
-        _note_who_wants_room(tx, run, missing, placed, now)
-        return runs.next_light(tx, now)
+        _note_who_wants_room(tx, run, missing, placed, kind, now)
+        return runs.next_pending(tx, now, kind, only_light=True)
 
     def _warmth_of(self, attempt: attempts.Attempt) -> Warmth | None:
         """What the claim will say of the run's environment, for an engine that can get it ready."""
@@ -133,10 +156,10 @@ def _note_who_waits(tx: Tx, now: datetime) -> None:
 
 
 def _note_who_wants_room(
-    tx: Tx, first: runs.Run, missing: Shortage, placed: Sequence[runs.Sized], now: datetime
+    tx: Tx, first: runs.Run, missing: Shortage, placed: Sequence[runs.Sized], kind: runs.Kind, now: datetime
 ) -> None:
     """Write down what the first one waits for, and that the others wait for the first."""
-    waiting = runs.waiting_with_size(tx, now, _NOTED_AT_ONCE)
+    waiting = runs.waiting_with_size(tx, now, kind, _NOTED_AT_ONCE)
     here = f" on {socket.gethostname()}"
     for place, run in enumerate(waiting):
         if place == 0:

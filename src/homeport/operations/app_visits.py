@@ -88,6 +88,8 @@ class AppState:
     run_id: UUID | None
     """Of the newest run."""
     run_status: str | None
+    waits_for: str | None
+    """What a run that has not been started waits for."""
     end_detail: str | None
     is_current: bool
     """The newest run has the code, configuration and definition that a new one would have."""
@@ -306,6 +308,7 @@ def _state(tx: Tx, current: jobs.CurrentJob) -> AppState:
         title=dlt_deployment.label(current.version.definition),
         run_id=None if run is None else run.id,
         run_status=None if run is None else run.status,
+        waits_for=run.waits_for if run is not None and run.status == RunStatus.PENDING else None,
         end_detail=None if run is None else run.end_detail,
         is_current=run is not None and _is_current(tx, current, run),
         knows_base_path=_launcher(current) in ("marimo", "streamlit"),

@@ -227,12 +227,17 @@ class Visits:
             raise await self._starting_page(asking, state, who)
         if not asking.is_program or (state.has_failed and state.is_current):
             raise _json(503, f"{state.title} is not running. Open it in a browser to start it.")
-        async with asyncio.timeout(self._platform.settings.app_start_seconds):
-            while not state.is_serving:
-                await run_in_threadpool(app_visits.wake, self._platform, asking.name, who)
-                state = await self._changed(asking)
-                if state.has_failed:
-                    raise _json(502, f"{state.title} could not be started: {state.end_detail}")
+        seconds = self._platform.settings.app_start_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                while not state.is_serving:
+                    await run_in_threadpool(app_visits.wake, self._platform, asking.name, who)
+                    state = await self._changed(asking)
+                    if state.has_failed:
+                        raise _json(502, f"{state.title} could not be started: {state.end_detail}")
+        except TimeoutError:
+            waits = f" It waits for {state.waits_for}." if state.waits_for and who.sees_log else ""
+            raise _json(503, f"{state.title} has not started within {seconds:g} s.{waits} Try again.") from None
         return state
 
     async def _changed(self, asking: Asking) -> AppState:
@@ -254,14 +259,9 @@ class Visits:
         state = await run_in_threadpool(app_visits.look, self._platform, asking.name)
         if state.is_serving and state.is_current:
             return _redirect(asking.base_path + asking.target)
+        lines = await self._lines(state, who)
         return _page(
-            503,
-            Page(
-                f"Starting {state.title}",
-                "This takes a few seconds, longer the first time. The page reloads by itself.",
-                await self._lines(state, who),
-                reload_seconds=_RELOAD_SECONDS,
-            ),
+            503, Page(f"Starting {state.title}", _why_not_yet(state, who), lines, reload_seconds=_RELOAD_SECONDS)
         )
 
     async def _crash_page(self, asking: Asking, state: AppState, who: Visitor) -> _Answered:
@@ -369,6 +369,14 @@ _STATUS_OF: dict[type[HomeportError], int] = {NotFound: 404, NotAllowed: 403, No
 
 def _status_of(error: HomeportError) -> int:
     return next((_STATUS_OF[kind] for kind in type(error).__mro__ if kind in _STATUS_OF), 503)
+
+
+def _why_not_yet(state: AppState, who: Visitor) -> str:
+    if state.waits_for is None:
+        return "This takes a few seconds, longer the first time. The page reloads by itself."
+    # what it waits for may tell of other people's work
+    what = state.waits_for if who.sees_log else "room on its machine"
+    return f"It waits for {what}. The page reloads by itself."
 
 
 def _password_page(asking: Asking, problem: str) -> Page:

@@ -73,9 +73,9 @@ class Room:
         return Size(size.name, min(size.vcpus, self.cpus), min(size.memory_bytes, self.memory_bytes))
 
 
-def room_of(cpus: float, memory_bytes: int, max_runs: int) -> Room:
+def room_of(cpus: float, memory_bytes: int, places: int) -> Room:
     """The room of a machine, without what light runs may need: they must never wait for one that is large."""
-    light = min(_LIGHT_BYTES * max_runs, int(memory_bytes * _MOST_FOR_LIGHT_RUNS))
+    light = min(_LIGHT_BYTES * places, int(memory_bytes * _MOST_FOR_LIGHT_RUNS))
     return Room(cpus, memory_bytes - light)
 
 

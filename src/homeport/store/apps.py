@@ -54,6 +54,11 @@ class Serving:
     definition: dict[str, Any]
     used_at: datetime | None
 
+    def last_use(self, up_since: datetime) -> datetime:
+        """When it was used last, as far as that counts: nobody could come before it or the server was up."""
+        started_at = self.run.started_at or self.run.created_at
+        return max(started_at, self.used_at or started_at, up_since)
+
 
 def job_of_name(tx: Tx, name: str) -> jobs.CurrentJob | None:
     """The job behind an address."""

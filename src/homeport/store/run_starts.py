@@ -289,4 +289,5 @@ def _new_run(
         updated_at=asked.now,
         load_lock=load_lock_of(current.version.definition, profile, pins.job_settings),
         instance=named_size(current.version.definition),
+        is_app=current.version.job_type == "interactive",
     )

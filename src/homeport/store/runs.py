@@ -7,6 +7,7 @@ where the lifecycle says it may be. Losing that race is an ordinary answer: fals
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -58,6 +59,8 @@ table = sa.Table(
     sa.Column("waits_for", sa.Text),
     # the size that its job asks for by name
     sa.Column("instance", sa.String(20)),
+    # apps have places of their own
+    sa.Column("is_app", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("end_cause", sa.String(20)),
     sa.Column("end_detail", sa.Text),
     sa.Column("exit_code", sa.Integer),
@@ -91,6 +94,14 @@ table = sa.Table(
     sa.Index("ix_runs_job_status", "job_id", "status"),
     sa.Index("ix_runs_status", "status", "created_at"),
     sa.Index("ix_runs_previous", "previous_run_id"),
+    # apps that wait are found behind however many runs that wait
+    sa.Index(
+        "ix_runs_apps",
+        "status",
+        "created_at",
+        sqlite_where=sa.text("is_app = 1"),
+        postgresql_where=sa.text("is_app"),
+    ),
     # one load at a time, whatever servers think: the lock is held by being placed
     sa.Index(
         "uq_runs_load_lock",
@@ -144,6 +155,7 @@ class Run:
     """What it waits for, or has waited for, in words."""
     instance: str | None = None
     """The size of instance that its job asks for by name."""
+    is_app: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -264,7 +276,7 @@ _is_next = sa.and_(_may_go, ~sa.exists().where(_is_held))
 _NEXT_PENDING = (
     sa.select(*_columns).where(_is_next).order_by(table.c.created_at, table.c.number, table.c.id).limit(1)
 )
-_NEXT_LIGHT = _NEXT_PENDING.where(table.c.instance.is_(None))
+_is_light = table.c.instance.is_(None)
 _WITH_SIZE = (
     sa.select(table.c.id, table.c.number, jobs.table.c.job_ref, table.c.instance, table.c.waits_for)
     .join(jobs.table, jobs.table.c.id == table.c.job_id)
@@ -293,21 +305,45 @@ _BLOCKED = (
     .order_by(table.c.created_at, table.c.number)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
-_COUNT_PLACED = sa.select(sa.func.count()).select_from(table).where(_is_placed)
+_PLACED_BY_KIND = (
+    sa.select(table.c.is_app, table.c.status, sa.func.count())
+    .where(_is_placed)
+    .group_by(table.c.is_app, table.c.status)
+)
 
 
-def next_pending(tx: Tx, now: datetime) -> Run | None:
-    """Of the runs that may be given to an engine now, the one that was asked for first.
+class Kind(StrEnum):
+    """Which runs have a place: those of apps have places of their own."""
+
+    ANY = "any"
+    RUN = "run"
+    APP = "app"
+
+    def of(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        """The query for runs of this kind."""
+        match self:
+            case Kind.RUN:
+                return query.where(sa.not_(table.c.is_app))
+            case Kind.APP:
+                return query.where(table.c.is_app)
+            case _:
+                return query
+
+
+def next_pending(tx: Tx, now: datetime, kind: Kind = Kind.ANY, *, only_light: bool = False) -> Run | None:
+    """Of the runs that may be given to an engine now, the one that was asked for first; of all, or of those whose
+    job asks for no size.
 
     One whose pipeline is being loaded waits, and those behind it go on; of those that wait for one pipeline, the
     oldest is next. Nobody holds a lock while waiting for another, so nothing can wait in a circle.
     """
-    return one_or_none(tx, Run, _NEXT_PENDING, now=now)
+    query = kind.of(_NEXT_PENDING)
+    return one_or_none(tx, Run, query.where(_is_light) if only_light else query, now=now)
 
 
-def next_light(tx: Tx, now: datetime) -> Run | None:
-    """As `next_pending`, of those whose job asks for no size."""
-    return one_or_none(tx, Run, _NEXT_LIGHT, now=now)
+def waiting_apps(tx: Tx, now: datetime, limit: int) -> list[Run]:
+    """Apps that may be given to an engine but for a place, oldest first."""
+    return all_of(tx, Run, Kind.APP.of(_NEXT_PENDING).limit(limit), now=now)
 
 
 @dataclass(frozen=True)
@@ -326,9 +362,9 @@ def placed_with_size(tx: Tx, machine: str) -> list[Sized]:
     return all_of(tx, Sized, _PLACED_WITH_SIZE, machine=machine)
 
 
-def waiting_with_size(tx: Tx, now: datetime, limit: int) -> list[Sized]:
+def waiting_with_size(tx: Tx, now: datetime, kind: Kind, limit: int) -> list[Sized]:
     """Those that may be given to an engine but for room, in their order."""
-    return all_of(tx, Sized, _WAITING_WITH_SIZE, now=now, most=limit)
+    return all_of(tx, Sized, kind.of(_WAITING_WITH_SIZE), now=now, most=limit)
 
 
 @dataclass(frozen=True)
@@ -358,9 +394,20 @@ def over(tx: Tx, run_ids: Collection[UUID]) -> set[UUID]:
     return set(tx.execute(sa.select(table.c.id).where(table.c.id.in_(run_ids), is_over)).scalars())
 
 
-def count_placed(tx: Tx) -> int:
-    """Runs that a runner has or may have: what takes up room."""
-    return int(tx.execute(_COUNT_PLACED).scalar_one())
+@dataclass(frozen=True)
+class Placed:
+    """How many runs have a place, for a runner has or may have them."""
+
+    runs: int = 0
+    apps: int = 0
+    leaving_apps: int = 0
+    """Of the apps, those that were asked to stop."""
+
+
+def count_placed(tx: Tx) -> Placed:
+    counts = {(is_app, status): count for is_app, status, count in tx.execute(_PLACED_BY_KIND)}
+    of_runs, of_apps = (sum(n for (is_app, _), n in counts.items() if is_app is kind) for kind in (False, True))
+    return Placed(of_runs, of_apps, counts.get((True, RunStatus.CANCELLING), 0))
 
 
 def started_by(tx: Tx, run_id: UUID) -> list[Run]:
