@@ -14,6 +14,13 @@ _TAKE_TURNS = (
     "a DuckDB file was in use by another process, and DuckDB lets one at a time write a file: let runs and apps "
     "that share it take turns, or give each a file of its own"
 )
+_RETURNED = b"NotImplementedError: Job returned a"
+"""What dlt's launcher says of a function that returns an app of ASGI or WSGI; a FastMCP it serves."""
+
+_SERVE_IT = (
+    "the function returned its app, and nothing serves what is returned: start a server in the function, for "
+    "example uvicorn.run(app, port=run_context['run_args']['port'])"
+)
 
 
 def reason_of(exit_code: int, last_lines: Sequence[bytes], *, serves: bool) -> str | None:
@@ -29,8 +36,17 @@ def reason_of(exit_code: int, last_lines: Sequence[bytes], *, serves: bool) -> s
     missing = _MISSING.match(exception_in(last_lines) or "") if exit_code > 0 else None
     if missing is not None:
         return _missing(missing[1])
-    if serves:
-        return f"the app ended by itself, with exit code {exit_code}"
+    return _of_app(exit_code, last_lines) if serves else _of_code(exit_code)
+
+
+def _of_app(exit_code: int, last_lines: Sequence[bytes]) -> str:
+    if any(_RETURNED in line for line in last_lines):
+        return _SERVE_IT
+    advice = ": it must go on listening on the port that it is given" if exit_code == 0 else ""
+    return f"the app ended by itself, with exit code {exit_code}{advice}"
+
+
+def _of_code(exit_code: int) -> str | None:
     return f"the process ended with exit code {exit_code}" if exit_code > 1 else None
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from homeport.operations import change_jobs
+from homeport.operations import change_jobs, change_workspaces
 
 from ..builders import interactive, until
 from ..world import World
@@ -231,6 +231,38 @@ def test_a_crash_shows_the_end_of_the_log_and_starts_again_by_hand_only(stage: S
     again = program.post("/-homeport/start", headers={"Origin": f"http://{host}"})
     assert again.status_code == 303
     assert len(stage.world.runs_of("notebook")) == 2
+
+
+def test_an_app_that_could_not_be_built_says_what_was_wrong_and_where_to_read_on(stage: Stage) -> None:
+    host = stage.deploy()
+    runner = stage.world.claim(stage.world.start("notebook"))
+    runner.say(0, "no such package: pandsa")
+    run = runner.exit(
+        None, "setup_failed", lines=1, detail="the environment cannot be built: no such package: pandsa"
+    )
+    page = read_page(stage, host)
+    assert "It could not be started: the environment cannot be built: no such package: pandsa." in page
+    assert "Deploy a corrected version, or start it again as it is." in page
+    assert f'href="{stage.url}/w/{run.workspace_id}/runs/{run.id}"' in page
+
+
+def test_an_app_that_lacks_something_to_start_with_says_what(stage: Stage) -> None:
+    stage.world.upload("configurations", {"reporting.config.toml": ""})
+    host = stage.deploy(require={"profile": "reporting"})
+    stage.world.upload("configurations", {"config.toml": ""})
+    page = read_page(stage, host)
+    assert "The app cannot be started" in page
+    assert "no configuration for the profile &#39;reporting&#39;" in page
+    assert "dlthub workspace configuration sync" in page
+
+
+def test_what_was_archived_says_so_to_everybody_alike(stage: Stage) -> None:
+    host = stage.deploy()
+    mistyped = read_page(stage, host.replace("notebook", "notebok"))
+    world = stage.world
+    change_workspaces.archive(world.platform, world.alice, world.workspace.id, world.platform.url)
+    assert read_page(stage, host) == mistyped
+    assert "its job or workspace was archived" in mistyped
 
 
 def test_an_app_that_ends_well_has_failed_all_the_same(stage: Stage) -> None:

@@ -89,6 +89,23 @@ def test_an_app_that_dies_at_once_never_was_started(stage: Stage) -> None:
     assert server.contents("setup")[-1] == "The app ended by itself, with exit code 1."
 
 
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (
+            "raise NotImplementedError('Job returned an ASGI app (FastAPI). Use …')",
+            "start a server in the function",
+        ),
+        ("print(lambda environ, start_response: [])", "must go on listening on the port"),
+    ],
+    ids=["an app that dlt knows", "something else"],
+)
+def test_a_function_that_returns_its_app_is_told_to_serve_it(stage: Stage, script: str, words: str) -> None:
+    server = serve(stage, script)
+    assert words in stage.run(server)["detail"]
+    assert words in server.contents("setup")[-1]
+
+
 def test_a_port_that_another_process_took_is_not_taken_for_the_app(stage: Stage) -> None:
     """A second process, outside of the run, answers where the app should."""
     server = serve(stage, "print('port', port, flush=True)\ntime.sleep(60)")

@@ -44,7 +44,10 @@ SESSION_LIFETIME = timedelta(hours=12)
 """Of a session in one app; a new one is had without a word as long as one is signed in on the main pages."""
 _LINES_SHOWN = 30
 
-_NO_APP = "There is no app at this address. It may be mistyped, or the app was taken down."
+NO_APP = (
+    "There is no app at this address. It may be mistyped, or the app was taken down: its job is no longer part of "
+    "what is deployed, or its job or workspace was archived. Whoever looks after it can bring it back."
+)
 _DEAD_LINK = "This link leads nowhere: it was taken back, replaced by a newer one, or has ended."
 
 
@@ -91,6 +94,8 @@ class AppState:
     waits_for: str | None
     """What a run that has not been started waits for."""
     end_detail: str | None
+    has_served: bool
+    """The newest run got so far that its app answered."""
     is_current: bool
     """The newest run has the code, configuration and definition that a new one would have."""
     knows_base_path: bool
@@ -246,7 +251,9 @@ def wake(platform: Platform, name: str, visitor: Visitor) -> None:
                 runs.apply(tx, newest.id, lifecycle.ASK_CANCEL, now, cancel_by=now + grace, end_detail=detail)
         else:
             if not visitor.starts:
-                raise NotAllowed("This app is not running, and your role may not start it.")
+                raise NotAllowed(
+                    "This app is not running, and your role may not start it. Ask a developer of its workspace to."
+                )
             trigger = current.version.default_trigger or f"manual:{current.job.job_ref}"
             asked = run_starts.Asked(current.job.id, trigger, now, triggered_by=visitor.member_id)
             outcome = run_starts.start(tx, asked)
@@ -294,7 +301,7 @@ def _app(tx: Tx, name: str) -> tuple[jobs.CurrentJob, workspaces.Workspace]:
         or workspace.archived_at is not None
         or current.version.job_type != "interactive"
     ):
-        raise NotFound(_NO_APP)
+        raise NotFound(NO_APP)
     return current, workspace
 
 
@@ -310,6 +317,7 @@ def _state(tx: Tx, current: jobs.CurrentJob) -> AppState:
         run_status=None if run is None else run.status,
         waits_for=run.waits_for if run is not None and run.status == RunStatus.PENDING else None,
         end_detail=None if run is None else run.end_detail,
+        has_served=run is not None and run.started_at is not None,
         is_current=run is not None and _is_current(tx, current, run),
         knows_base_path=_launcher(current) in ("marimo", "streamlit"),
     )

@@ -42,6 +42,9 @@ class Page:
     action: str | None = None
     """Where its one button posts to."""
     button: str = ""
+    link: str = ""
+    """Where to read on."""
+    link_text: str = ""
     asks_password: bool = False
 
 

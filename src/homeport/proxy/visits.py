@@ -113,7 +113,7 @@ class Visits:
             raise _plain(405, "This is no request for an app.", close=True)
         asking = asking_of(request, addresses, peer)
         if asking is None:
-            raise _page(404, Page("Not found", "There is no app at this address. It may be mistyped."))
+            raise _page(404, Page("Not found", app_visits.NO_APP))
         return asking
 
     async def _answer(self, asking: Asking, visitor: h11.Connection, client: Stream) -> None:
@@ -265,13 +265,23 @@ class Visits:
         )
 
     async def _crash_page(self, asking: Asking, state: AppState, who: Visitor) -> _Answered:
-        why = f" {state.end_detail}." if state.end_detail and who.sees_log else ""
-        action = f"{asking.base_path}{OURS}start" if who.starts else None
-        message = f"It stopped working.{why} A new deploy starts it again, too."
-        lines = await self._lines(state, who)
-        return _page(
-            502, Page(f"{state.title} has failed", message, lines, action=action, button="Start it again")
+        message = "It stopped working" if state.has_served else "It could not be started"
+        if who.sees_log:
+            why = f": {state.end_detail.rstrip('.')}" if state.end_detail else ""
+            message = f"{message}{why}. Deploy a corrected version, or start it again as it is."
+            link = f"{self._platform.url}/w/{state.workspace_id}/runs/{state.run_id}"
+        else:
+            message, link = f"{message}. Those who look after it find the reason in its log.", ""
+        page = Page(
+            f"{state.title} has failed",
+            message,
+            await self._lines(state, who),
+            action=f"{asking.base_path}{OURS}start" if who.starts else None,
+            button="Start it again",
+            link=link,
+            link_text="Its run, with the whole log",
         )
+        return _page(502, page)
 
     async def _lines(self, state: AppState, who: Visitor) -> tuple[str, ...]:
         if state.run_id is None or not who.sees_log:
