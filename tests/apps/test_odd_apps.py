@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from homeport.operations import change_jobs, change_workspaces
+from homeport.operations import app_visits, change_jobs, change_workspaces
+from homeport.operations.app_visits import Visitor
 
 from ..builders import interactive, until
 from ..world import World
@@ -230,6 +231,20 @@ def test_a_crash_shows_the_end_of_the_log_and_starts_again_by_hand_only(stage: S
     assert len(stage.world.runs_of("notebook")) == 1
     again = program.post("/-homeport/start", headers={"Origin": f"http://{host}"})
     assert again.status_code == 303
+    assert len(stage.world.runs_of("notebook")) == 2
+
+
+def test_who_waits_for_an_app_does_not_start_it_again_when_it_fails(stage: Stage) -> None:
+    """However its end falls between two looks at it."""
+    stage.deploy()
+    member = Visitor("member", starts=True)
+    app_visits.wake(stage.world.platform, "notebook", member)
+    [run] = stage.world.runs_of("notebook")
+    stage.world.claim(run).exit(1)
+    app_visits.wake(stage.world.platform, "notebook", member)
+    assert stage.world.runs_of("notebook")[1:] == []
+    stage.world.upload("deployments", {"job.py": "print('better')"})
+    app_visits.wake(stage.world.platform, "notebook", member)
     assert len(stage.world.runs_of("notebook")) == 2
 
 

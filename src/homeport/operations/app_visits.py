@@ -107,7 +107,8 @@ class AppState:
 
     @property
     def has_failed(self) -> bool:
-        return self.run_status == RunStatus.FAILED
+        """As it is now: what was deployed since may be better."""
+        return self.run_status == RunStatus.FAILED and self.is_current
 
 
 def look(platform: Platform, name: str) -> AppState:
@@ -229,11 +230,12 @@ def _check_password(platform: Platform, link: apps.Link, password: str, address:
         guessing.was_right(tx, trying)
 
 
-def wake(platform: Platform, name: str, visitor: Visitor) -> None:
+def wake(platform: Platform, name: str, visitor: Visitor, *, again: bool = False) -> None:
     """See to it that the app is on its way with the newest code. Asked twice, or by two at once, it starts once.
 
-    A run of older code is asked to stop; the one after it starts at the next look. Raises what keeps it from
-    starting, in words for people.
+    A run of older code is asked to stop; the one after it starts at the next look. What has failed as it is now is
+    started `again` only, or those who wait for it would start it for ever. Raises what keeps it from starting, in
+    words for people.
     """
     now = platform.clock.now()
     started: runs.Run | None = None
@@ -249,7 +251,7 @@ def wake(platform: Platform, name: str, visitor: Visitor) -> None:
                 detail = "stopped: newer code or configuration was deployed"
                 grace = timedelta(seconds=platform.settings.default_grace_seconds)
                 runs.apply(tx, newest.id, lifecycle.ASK_CANCEL, now, cancel_by=now + grace, end_detail=detail)
-        else:
+        elif again or not _has_failed(tx, current):
             if not visitor.starts:
                 raise NotAllowed(
                     "This app is not running, and your role may not start it. Ask a developer of its workspace to."
@@ -321,6 +323,12 @@ def _state(tx: Tx, current: jobs.CurrentJob) -> AppState:
         is_current=run is not None and _is_current(tx, current, run),
         knows_base_path=_launcher(current) in ("marimo", "streamlit"),
     )
+
+
+def _has_failed(tx: Tx, current: jobs.CurrentJob) -> bool:
+    """What a run would do now, the newest one has tried in vain."""
+    newest = runs.latest_of(tx, [current.job.id]).get(current.job.id)
+    return newest is not None and newest.status == RunStatus.FAILED and _is_current(tx, current, newest)
 
 
 def _launcher(current: jobs.CurrentJob) -> str:

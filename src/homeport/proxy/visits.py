@@ -171,7 +171,7 @@ class Visits:
                 return await self._by_link(asking, rest, visitor, client)
             if verb == "start" and asking.method == "POST" and not asking.is_from_elsewhere:
                 _, who = await self._let_in(asking)
-                await run_in_threadpool(app_visits.wake, self._platform, asking.name, who)
+                await run_in_threadpool(app_visits.wake, self._platform, asking.name, who, again=True)
                 return _redirect(asking.base_path + "/")
         except NotFound as error:
             return _page(404, Page("Not found", error.message))
@@ -225,7 +225,7 @@ class Visits:
         """The app once it serves, if that is worth waiting for; pages wait in the browser."""
         if asking.is_navigation:
             raise await self._starting_page(asking, state, who)
-        if not asking.is_program or (state.has_failed and state.is_current):
+        if not asking.is_program or state.has_failed:
             raise _json(503, f"{state.title} is not running. Open it in a browser to start it.")
         seconds = self._platform.settings.app_start_seconds
         try:
@@ -250,13 +250,13 @@ class Visits:
         return state
 
     async def _starting_page(self, asking: Asking, state: AppState, who: Visitor) -> _Answered:
-        if state.has_failed and state.is_current:
-            return await self._crash_page(asking, state, who)
         try:
             await run_in_threadpool(app_visits.wake, self._platform, asking.name, who)
         except HomeportError as error:
             return _page(503, Page(f"{state.title} is not running", error.message))
         state = await run_in_threadpool(app_visits.look, self._platform, asking.name)
+        if state.has_failed:
+            return await self._crash_page(asking, state, who)
         if state.is_serving and state.is_current:
             return _redirect(asking.base_path + asking.target)
         lines = await self._lines(state, who)
