@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -42,7 +43,7 @@ from homeport.execution.engines import Engine
 from homeport.execution.engines.local import LocalEngine
 from homeport.logs.retention import Rules
 from homeport.mail import mailer_of
-from homeport.operations import app_addresses, first_start
+from homeport.operations import app_addresses, first_start, run_secrets
 from homeport.operations.app_addresses import addresses_of
 from homeport.operations.first_start import FirstStart
 from homeport.operations.platform import Platform
@@ -176,6 +177,7 @@ class Server:
                 timedelta(seconds=settings.lease_seconds),
                 up_since=self._clock.now(),
                 follow_ups_per_minute=settings.follow_ups_per_minute,
+                masking_of=partial(run_secrets.masking_of, self.platform),
             ),
             StopIdleApps(
                 database,

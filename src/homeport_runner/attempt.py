@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from homeport_runner import clocks
+from homeport_runner.ahead import Ahead
 from homeport_runner.app import App
 from homeport_runner.control import Control
 from homeport_runner.environment import ready_environment
@@ -68,9 +69,9 @@ class Attempt:
         self._is_started = False
         self._folder = make_private(node.run_folder(attempt_id))
         self._masking = Masking(launch.secrets)
-        spool_folder = make_private(self._folder / "spool")
+        self._spool_folder = make_private(self._folder / "spool")
         self._spool = Spool(
-            spool_folder, launch.spool_bytes, log_limit=launch.log_limit_bytes, masking=self._masking
+            self._spool_folder, launch.spool_bytes, log_limit=launch.log_limit_bytes, masking=self._masking
         )
         self._lease = Lease(launch.lease_seconds, claimed_at, lambda: self._leave(LEASE_OVER))
 
@@ -96,8 +97,7 @@ class Attempt:
             self._lease.disarm()
             self._tethered.bring_down()
             # before the report: a server whose disk this run has filled could not take that
-            for used in ("work", "tmp", "home"):
-                remove(self._folder / used)
+            self._clear_away_the_run()
             return self._report(ending)
         finally:
             remove(self._folder)
@@ -158,11 +158,14 @@ class Attempt:
             command = [str(environment / "bin" / "python"), *arguments]
             # an app starts once and stays: what a warm start saves there, nobody would notice
             forked = app is None and self._can_be_forked(environment, root, variables)
-            process = self._tethered.spawn(command, variables, str(root), forked=forked)
+            process = self._tethered.spawn(
+                command, variables, str(root), forked=forked, rest=str(self._spool_folder)
+            )
         except CannotStart as error:
             raise SetupFailed(f"the run's process cannot be started: {error}") from error
         self._is_started = True
-        pipes = Pipes(process.output, self._spool, "user", "run")
+        ahead = Ahead(self._spool_folder, self._spool)
+        pipes = Pipes(process.output, self._spool, "user", "run", ahead)
         pipes.start()
         if app is None:
             self._uplink.report_started(process.pid)
@@ -236,9 +239,16 @@ class Attempt:
         self._leaving.acquire()  # for good: whoever comes second waits for the end
         try:
             self._tethered.bring_down()
-            remove(self._folder)
+            if code == LEASE_OVER:
+                self._clear_away_the_run()  # the log stays for the server, which may come back
+            else:
+                remove(self._folder)
         finally:
             os._exit(code)
+
+    def _clear_away_the_run(self) -> None:
+        for used in ("work", "tmp", "home", "inputs", "build"):
+            remove(self._folder / used)
 
 
 def _one_line(error: Exception) -> str:

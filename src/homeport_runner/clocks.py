@@ -16,7 +16,8 @@ def now() -> float:
     return time.monotonic() if _BOOTTIME is None else time.clock_gettime(_BOOTTIME)
 
 
-def timestamp() -> str:
-    """The wall clock as ISO 8601 UTC with microseconds."""
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+def timestamp(nanoseconds_since_1970: int | None = None) -> str:
+    """The wall clock, or a moment by it, as ISO 8601 UTC with microseconds."""
+    now = time.time_ns() if nanoseconds_since_1970 is None else nanoseconds_since_1970
+    seconds, nanoseconds = divmod(now, 1_000_000_000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds // 1000:06d}Z"

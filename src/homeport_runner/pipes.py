@@ -19,6 +19,7 @@ import threading
 from typing import Protocol
 
 from homeport_runner import clocks
+from homeport_runner.ahead import STREAMS, Ahead
 from homeport_runner.masking import Masking
 from homeport_runner.process import Output
 
@@ -39,16 +40,19 @@ class Sink(Protocol):
 
 
 class Pipes(threading.Thread):
-    def __init__(self, output: Output, sink: Sink, source: str, stage: str) -> None:
+    def __init__(self, output: Output, sink: Sink, source: str, stage: str, ahead: Ahead | None = None) -> None:
+        """`ahead` is where what was read is kept until the sink has taken it."""
         super().__init__(name="pipes", daemon=True)
         self._sink = sink
+        self._ahead = ahead
         self._source = source
         self._stage = stage
         self._wake, self._waker = os.pipe()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake, selectors.EVENT_READ, None)
+        self._splitters = {stream: LineSplitter(sink.masking) for stream in STREAMS}
         for stream, descriptor in (("stdout", output.stdout), ("stderr", output.stderr)):
-            self._selector.register(descriptor, selectors.EVENT_READ, (stream, LineSplitter(sink.masking)))
+            self._selector.register(descriptor, selectors.EVENT_READ, (stream, self._splitters[stream]))
 
     def finish(self, patience: float, longest: float = 24 * 3600.0) -> bool:
         """The process has ended: read to the end of the pipes, but do not wait for ever.
@@ -78,6 +82,9 @@ class Pipes(threading.Thread):
 
     def _take(self, descriptor: int, stream: str, splitter: LineSplitter) -> None:
         data = os.read(descriptor, _CHUNK)
+        if self._ahead is not None and data:
+            begun = {name: other.begun for name, other in self._splitters.items()}
+            self._ahead.note(begun, stream, data)
         self._append(stream, splitter.feed(data) if data else splitter.rest())
         if not data:
             self._selector.unregister(descriptor)
@@ -100,9 +107,14 @@ class Pipes(threading.Thread):
 class LineSplitter:
     """Bytes in, finished lines out, without secrets."""
 
-    def __init__(self, masking: Masking | None = None) -> None:
+    def __init__(self, masking: Masking | None = None, begun: bytes = b"") -> None:
         self._masking = masking or Masking()
-        self._partial = bytearray()
+        self._partial = bytearray(begun)
+
+    @property
+    def begun(self) -> bytes:
+        """A line that has not ended yet."""
+        return bytes(self._partial)
 
     def feed(self, data: bytes) -> list[str]:
         end = data.rfind(b"\n")

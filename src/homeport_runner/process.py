@@ -104,14 +104,23 @@ class Tethered:
         return self._sock.fileno()
 
     def spawn(
-        self, argv: Sequence[str], env: Mapping[str, str], cwd: str, *, forked: bool = False
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: str,
+        *,
+        forked: bool = False,
+        rest: str | None = None,
     ) -> TetheredProcess:
-        """`forked`: not as a new program, but from the image that the tether was created with."""
+        """`forked`: not as a new program, but from the image that the tether was created with.
+
+        `rest` is the folder for what is left in its pipes should this process end before it has read it.
+        """
         stdout, stdout_end = os.pipe()
         stderr, stderr_end = os.pipe()
-        order = {"argv": list(argv), "env": dict(env), "cwd": cwd, "forked": forked}
+        order = {"argv": list(argv), "env": dict(env), "cwd": cwd, "forked": forked, "rest": rest}
         try:
-            tether.send(self._sock, {"spawn": order}, (stdout_end, stderr_end))
+            tether.send(self._sock, {"spawn": order}, (stdout_end, stderr_end, stdout, stderr))
         except OSError as error:
             raise TetherGone from error
         finally:

@@ -74,8 +74,7 @@ class Spool:
 
     def take(self, at: str, io_stream: str, source: str, stage: str, contents: list[str]) -> None:
         """Lines that were read at the same moment; waits for room if need be."""
-        begin = json.dumps([at, io_stream, source, stage])[:-1] + ", "
-        rows = [f"{begin}{encode_basestring(content)}]\n".encode("utf-8", "replace") for content in contents]
+        rows = [row + b"\n" for row in rows_of(at, io_stream, source, stage, contents)]
         with self._changed:
             rows = self._within_limit(rows)
             self._wait_for_room()
@@ -293,6 +292,12 @@ class _InMemory(_Segment):
 
     def remove(self) -> None:
         self._rows.clear()
+
+
+def rows_of(at: str, io_stream: str, source: str, stage: str, contents: Iterable[str]) -> list[bytes]:
+    """Lines that were read at the same moment, encoded."""
+    begin = json.dumps([at, io_stream, source, stage])[:-1] + ", "
+    return [f"{begin}{encode_basestring(content)}]".encode("utf-8", "replace") for content in contents]
 
 
 def _row(content: str, stage: str = "run", source: str = "runner") -> bytes:

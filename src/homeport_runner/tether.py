@@ -30,7 +30,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NoReturn
 
-from homeport_runner import family, memory
+from homeport_runner import ahead, family, memory
 from homeport_runner.image import BecomeRun, Image
 from homeport_runner.usage import Meter
 
@@ -107,6 +107,9 @@ class Tether:
         self._child: subprocess.Popen[bytes] | _Forked | None = None
         self._signalled = False
         self._meter = Meter()
+        self._rest: str | None = None
+        self._pipes: dict[str, int] = {}
+        """The child's output, which the runner reads; what it has left there when it ends is saved."""
 
     def loop(self) -> None:
         """Obey the runner and watch the child until the runner hangs up; then leave nothing behind."""
@@ -130,6 +133,8 @@ class Tether:
         if self._child is not None:
             _kill_group(self._child.pid, signal.SIGKILL)
         family.end_descendants(_SWEEP_SECONDS)
+        if self._rest is not None:
+            ahead.save_rest(self._rest, self._pipes)
 
     def _obey(self, message: dict[str, Any], descriptors: list[int]) -> None:
         if "spawn" in message:
@@ -147,7 +152,11 @@ class Tether:
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
-        stdout, stderr = descriptors
+        stdout, stderr, out, err = descriptors
+        for descriptor in self._pipes.values():
+            os.close(descriptor)
+        self._pipes = {"stdout": out, "stderr": err}
+        self._rest = order["rest"]
         self._meter = Meter()
         try:
             if order["forked"]:

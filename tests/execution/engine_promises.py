@@ -107,9 +107,9 @@ class EnginePromises:
         assert engine.diagnose(STRANGE) == ""
 
     def test_it_has_lines_or_none_of_any_attempt(self, engine: Engine, placement: Placement) -> None:
-        assert engine.unsent(STRANGE, 0, 10) == []
+        assert engine.unsent(STRANGE, 0, 10, None) == []
         engine.submit(placement)
-        assert engine.unsent(placement.attempt, 1_000_000, 10) == []
+        assert engine.unsent(placement.attempt, 1_000_000, 10, None) == []
 
     def test_it_offers_the_python_that_is_here(self, engine: Engine) -> None:
         assert engine.offers_python(f"{sys.version_info.major}.{sys.version_info.minor}")

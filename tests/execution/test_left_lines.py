@@ -1,8 +1,13 @@
 """What a runner had on its disk when it was killed."""
 
+import json
 from pathlib import Path
 
+import pytest
+
 from homeport.execution import left_lines
+from homeport_runner.ahead import Ahead
+from homeport_runner.masking import Masking
 from homeport_runner.spool import Line, Spool
 
 
@@ -35,3 +40,18 @@ def test_where_nothing_was_left_nothing_is_found(tmp_path: Path) -> None:
     assert left_lines.read(tmp_path / "nowhere", 0, 10) == []
     (tmp_path / "lines-x").touch()
     assert left_lines.read(tmp_path, 0, 10) == []
+
+
+@pytest.mark.parametrize("taken", [0, 1, 2, 3])
+def test_what_had_been_read_follows_as_far_as_it_is_no_line_yet(tmp_path: Path, taken: int) -> None:
+    spool = spooled(tmp_path, 40)
+    Ahead(tmp_path, spool).note({"stdout": b"be", "stderr": b"oh"}, "stdout", b"gun\nhunter2!\nlast")
+    made = ["begun", "***", "last"][:taken]
+    spool.remark("in between", "run")
+    spool.append(Line("2026-01-01T00:00:00.000000Z", "stdout", "user", "run", content) for content in made)
+    rows = left_lines.read(tmp_path, spool.total, 10, Masking(["hunter2!"]))
+    found = [json.loads(row)[1:] for row in rows]
+    left = [["stdout", "user", "run", content] for content in ("begun", "***", "last")[taken:]]
+    assert found == [*left, ["stderr", "user", "run", "oh"]]
+    assert left_lines.read(tmp_path, spool.total + 1, 1, Masking(["hunter2!"])) == rows[1:2]
+    assert left_lines.read(tmp_path, spool.total, 10) == []

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from homeport_runner import main
+from homeport.execution import left_lines
+from homeport_runner import family, main
+from homeport_runner.masking import Masking
 from homeport_runner.orders import Orders
 from homeport_runner.phone import Phone, Unreachable
 
@@ -122,7 +128,8 @@ def test_without_contact_for_a_lease_the_run_is_killed(stage: Stage) -> None:
     assert runner.wait(DEADLINE) == 75
     assert server.pid
     assert not is_alive(server.pid)
-    assert not stage.run_folder.exists()
+    # what it printed is for the server, should it come back
+    assert [folder.name for folder in stage.run_folder.iterdir()] == ["spool"]
 
 
 def test_a_server_that_hangs_does_not_keep_the_lease_alive(stage: Stage) -> None:
@@ -190,3 +197,57 @@ def test_a_runner_told_to_stop_before_the_claim_just_ends(stage: Stage) -> None:
     runner.send_signal(signal.SIGTERM)
     assert runner.wait(DEADLINE) == 0
     assert not stage.run_folder.exists()
+
+
+# Writes down what it has printed, after it has.
+PRINTS_WITHOUT_END = """
+import itertools, os, sys
+diary = os.open({diary!r}, os.O_CREAT | os.O_WRONLY)
+for number in itertools.count():
+    sys.stdout.write(f"{{number}} is followed by ")
+    os.pwrite(diary, str(number).encode(), 0)
+    if number % 7 == 0: print(f"{{number}} to stderr", file=sys.stderr)
+    print(f"{{number + 1}}, not by hunter2!")
+"""
+
+
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["as it reads", "with full pipes"])
+def test_what_a_killed_runner_had_not_made_lines_of_is_on_its_disk(stage: Stage, is_stopped: bool) -> None:
+    diary = stage.node / "diary"
+    server = stage.serve(PRINTS_WITHOUT_END.format(diary=str(diary)), secrets=["hunter2!"])
+    runner = stage.start(server)
+    server.wait(lambda s: len(s.contents()) > 500)
+    [tether] = [pid for pid in family.all_pids() if family.parent_of(pid) == runner.pid]
+    if is_stopped:
+        os.kill(runner.pid, signal.SIGSTOP)
+        until(stands_still(diary))
+    runner.kill()
+    runner.wait()
+    until(lambda: not is_alive(tether))
+    rows: list[bytes] = []
+    spool = stage.run_folder / "spool"
+    first = min(int(file.name.partition("-")[2]) for file in spool.glob("lines-*"))
+    while more := left_lines.read(spool, first + len(rows), 100_000, Masking(["hunter2!"])):
+        rows += more
+    lines = [json.loads(row) for row in rows]
+    out = [line[4] for line in lines if line[1] == "stdout"]
+    begin = int(out[0].split()[0])
+    whole = [f"{n} is followed by {n + 1}, not by ***" for n in range(begin, begin + len(out) - 1)]
+    assert out[:-1] == whole
+    printed = int(diary.read_bytes())
+    last = begin + len(out) - 1
+    assert out[-1].startswith(f"{last} is followed by")
+    # of what was printed when it was killed; a piece that it was just reading may be missing
+    assert last >= printed - (0 if is_stopped else 2_000)
+
+
+def stands_still(file: Path) -> Callable[[], bool]:
+    """Whether it has said the same for a while of looks."""
+    seen = [b""]
+
+    def look() -> bool:
+        now = file.read_bytes()
+        seen[:] = [*seen, now] if now == seen[-1] else [now]
+        return len(seen) > 50
+
+    return look

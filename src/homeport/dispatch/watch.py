@@ -6,6 +6,7 @@ anybody while this server slept (a suspended laptop, a stopped process) or the c
 apart, or in the wrong order, make silence count from now.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from homeport.bells import Bells
 from homeport.config import MAX_STARTS_PER_MINUTE
 from homeport.contract import line_blocks
 from homeport.execution.engines import Engine, EngineError, Phase, Placement, Seen
+from homeport.execution.maskings import Masking
 from homeport.logs import writing
 from homeport.scheduling import run_lifecycle as lifecycle
 from homeport.scheduling.run_lifecycle import RunStatus
@@ -53,7 +55,10 @@ class WatchAttempts:
         lease: timedelta,
         up_since: datetime,
         follow_ups_per_minute: int = MAX_STARTS_PER_MINUTE,
+        masking_of: Callable[[UUID], Masking] | None = None,
     ) -> None:
+        """`masking_of` knows the secrets of a run; without it, what a lost runner had not masked is not kept."""
+        self._masking_of = masking_of
         self._database = database
         self._engine = engine
         self._bells = bells
@@ -150,7 +155,7 @@ class WatchAttempts:
             self._end(attempt, Ending(lifecycle.FAIL_LAUNCH, error.message), now)
 
     def _lose(self, attempt: attempts.Attempt, reason: str, now: datetime) -> None:
-        self._save_lines(attempt.id)
+        self._save_lines(attempt.id, self._masking(attempt))
         events.emit(events.RUN_LOST, run=str(attempt.run_id), attempt=attempt.id, reason=reason)
         with self._database.read() as tx:
             run = runs.get(tx, attempt.run_id)
@@ -160,14 +165,21 @@ class WatchAttempts:
         else:
             self._end(attempt, Ending(lifecycle.LOSE, f"lost: {reason}"), now)
 
-    def _save_lines(self, attempt_id: str) -> None:
+    def _masking(self, attempt: attempts.Attempt) -> Masking | None:
+        try:
+            return None if self._masking_of is None else self._masking_of(attempt.run_id)
+        except Exception as error:  # some last lines less are better than a run that nobody reports
+            events.emit(events.SERVICE_FAILED, service=self.name, attempt=attempt.id, **faults.shown(error))
+            return None
+
+    def _save_lines(self, attempt_id: str, masking: Masking | None) -> None:
         """Take in what a runner had read of its run's output, but could not send any more."""
         while True:
             with self._database.read() as tx:
                 attempt = attempts.get(tx, attempt_id)
             if attempt is None or attempt.state == "ended":
                 return
-            rows = self._engine.unsent(attempt_id, attempt.next_line, _LINES_AT_ONCE)
+            rows = self._engine.unsent(attempt_id, attempt.next_line, _LINES_AT_ONCE, masking)
             block = line_blocks.of_rows(attempt.next_line, rows)
             if block is None or not block.count:
                 return

@@ -10,7 +10,7 @@ engine to them):
 * `process_gone` is said only when nothing of the attempt can still run.
 * `prepare` may be repeated, also for what is there or has failed, and never keeps a run from starting.
 * `collect` may come at any time, and takes nothing away from an attempt that lives or is about to.
-* `unsent` may be asked of any attempt; the lines are as the runner numbered them.
+* `unsent` may be asked of any attempt; the lines are as the runner numbered them, and the same each time.
 * Attempts survive the server: another engine object on the same node takes up where the first one left.
 """
 
@@ -22,6 +22,7 @@ from typing import Protocol
 
 from homeport.contract.runner_protocol import EnvironmentLaunch
 from homeport.errors import HomeportError
+from homeport.execution.maskings import Masking
 
 
 class EngineError(HomeportError):
@@ -103,8 +104,11 @@ class Engine(Protocol):
     def diagnose(self, attempt: str) -> str:
         """The last words of a runner that never reported, for people; may be empty."""
 
-    def unsent(self, attempt: str, first: int, count: int) -> list[bytes]:
-        """Lines from a number on, as a runner that is gone has left them; none where nobody can look."""
+    def unsent(self, attempt: str, first: int, count: int, masking: Masking | None) -> list[bytes]:
+        """Lines from a number on, as a runner that is gone has left them; none where nobody can look.
+
+        `masking` takes secrets out of what it had not come to; without, that is not among them.
+        """
 
     def known(self) -> set[str]:
         """Attempts that the engine still has a record of."""

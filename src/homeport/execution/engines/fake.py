@@ -5,6 +5,7 @@ from datetime import datetime
 
 from homeport.contract.runner_protocol import EnvironmentLaunch
 from homeport.execution.engines import EngineError, Phase, Placement, Seen
+from homeport.execution.maskings import Masking
 
 
 class FakeEngine:
@@ -59,7 +60,7 @@ class FakeEngine:
     def diagnose(self, attempt: str) -> str:
         return ""
 
-    def unsent(self, attempt: str, first: int, count: int) -> list[bytes]:
+    def unsent(self, attempt: str, first: int, count: int, masking: Masking | None) -> list[bytes]:
         return self.left.get(attempt, [])[first : first + count]
 
     def known(self) -> set[str]:

@@ -25,6 +25,7 @@ from homeport.execution import left_lines, machine
 from homeport.execution.engines import EngineError, Phase, Placement, Seen, warm
 from homeport.execution.engines.kept_environments import KeptEnvironments
 from homeport.execution.engines.warm import WarmProcesses
+from homeport.execution.maskings import Masking
 from homeport.execution.pythons import find_uv, is_to_be_had
 from homeport_runner.boot import argv, build_argv
 from homeport_runner.environment import MARK
@@ -122,8 +123,8 @@ class LocalEngine:
             return (self._runs / attempt / "runner.log").read_bytes()[-_LAST_WORDS_BYTES:].decode(errors="replace")
         return ""
 
-    def unsent(self, attempt: str, first: int, count: int) -> list[bytes]:
-        return left_lines.read(self._runs / attempt / "spool", first, count)
+    def unsent(self, attempt: str, first: int, count: int, masking: Masking | None) -> list[bytes]:
+        return left_lines.read(self._runs / attempt / "spool", first, count, masking)
 
     def known(self) -> set[str]:
         with suppress(OSError):
