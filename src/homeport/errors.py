@@ -15,7 +15,8 @@
     └── CannotConnect           a workspace could not be pointed at a server; for people at a terminal
 
 `code` is stable and for machines, the message is for people and names the thing, the reason and the way
-out, `reasons` lists details (wire contract §3, `extra`). Only `api/errors.py` turns these into statuses.
+out, `reasons` lists details (wire contract §3, `extra`), `retry_after` is in how many seconds trying again makes
+sense, where that is known. Only `api/errors.py` turns these into statuses.
 """
 
 from collections.abc import Sequence
@@ -27,11 +28,17 @@ class HomeportError(Exception):
     code = "internal_error"
 
     def __init__(
-        self, message: str | None = None, *, code: str | None = None, reasons: Sequence[str] = ()
+        self,
+        message: str | None = None,
+        *,
+        code: str | None = None,
+        reasons: Sequence[str] = (),
+        retry_after: int | None = None,
     ) -> None:
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
         self.code = code or type(self).code
         self.reasons = list(reasons)
+        self.retry_after = retry_after
         super().__init__(self.message)
 
 

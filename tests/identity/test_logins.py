@@ -85,8 +85,9 @@ def test_guessing_user_codes_is_stopped(doors: Doors) -> None:
 
 
 def test_nobody_starts_logins_without_end(doors: Doors) -> None:
-    statuses = [doors.auth("issue-device-code").status_code for _ in range(61)]
-    assert statuses == [200] * 60 + [429]
+    answers = [doors.auth("issue-device-code") for _ in range(61)]
+    assert [answer.status_code for answer in answers] == [200] * 60 + [429]
+    assert answers[-1].headers["retry-after"] == "900"
 
 
 def test_only_people_who_are_signed_in_confirm(doors: Doors) -> None:

@@ -88,7 +88,14 @@ def test_too_many_tries_are_told_on_the_page(doors: Doors) -> None:
     browser, form = doors.browser(), {"email": "a@b", "password": "a wrong guess"}
     answers = [browser.post("/sign-in", data=form) for _ in range(guessing.PER_ACCOUNT + 1)]
     assert [answer.status_code for answer in answers] == [401] * guessing.PER_ACCOUNT + [429]
-    assert "Too many failed tries" in answers[-1].text
+    assert (
+        "Too many failed tries for this account. Try again in 15 min, or sign in with a link" in answers[-1].text
+    )
+    assert answers[-1].headers["retry-after"] == str(guessing.WINDOW.seconds)
+    doors.world.advance(minutes=14)
+    assert "Try again in 1 min," in browser.post("/sign-in", data=form).text
+    doors.world.advance(minutes=1)
+    assert browser.post("/sign-in", data=form).status_code == 401
 
 
 def test_a_person_sets_their_password_and_must_know_the_one_before(doors: Doors) -> None:

@@ -21,7 +21,7 @@ _MEANING = {
     409: "A fine request at the wrong moment.",
     413: "More bytes than are taken or served.",
     426: "The client is too old.",
-    429: "Too many tries; wait some minutes.",
+    429: "Too many tries.",
     500: "A fault of the server.",
     503: "The server cannot answer right now; try again shortly.",
 }
@@ -33,6 +33,7 @@ _STREAMS = {
     "/logs": "application/x-ndjson",
     "/log-stream": "text/event-stream",
 }
+_SECONDS = {"description": "Seconds until trying again makes sense.", "schema": {"type": "integer"}}
 _PLAIN = ("/healthz", "/readyz")
 """Not of the contract: they answer in their own shape."""
 
@@ -50,11 +51,13 @@ def answers_of(method: str, path: str) -> dict[int | str, dict[str, Any]]:
         statuses.add(413)
     if "/packages/" in path or path.endswith("/control"):
         statuses.add(409)
-    if path.startswith(("/auth/", "/hooks/")):
+    if path.startswith(("/auth/", "/hooks/")) or (method == "POST" and path.endswith("/invitations")):
         statuses.add(429)
     answers: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorBody, "description": _MEANING[status]} for status in sorted(statuses)
     }
+    if 429 in answers:
+        answers[429]["headers"] = {"Retry-After": _SECONDS}
     if path.startswith("/hooks/"):
         answers[200] = {"model": WebhookRunResponse, "description": "The run that this delivery had started."}
     if method == "POST" and path.endswith("/job-runs"):

@@ -32,7 +32,8 @@ def status_of(error: errors.HomeportError) -> int:
 
 
 def answer(error: errors.HomeportError) -> JSONResponse:
-    return _response(status_of(error), error.code, error.message, error.reasons)
+    headers = None if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    return _response(status_of(error), error.code, error.message, error.reasons, headers)
 
 
 def install(app: FastAPI) -> None:
@@ -94,7 +95,13 @@ class _LastResort:
             await answer(scope, receive, send)
 
 
-def _response(status: int, code: str, detail: str, reasons: Sequence[str] = ()) -> JSONResponse:
+def _response(
+    status: int,
+    code: str,
+    detail: str,
+    reasons: Sequence[str] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
     extra = {"reasons": list(reasons)} if reasons else {}
     body = ErrorBody(status_code=status, code=code, detail=detail, extra=extra)
-    return JSONResponse(body.model_dump(), status_code=status)
+    return JSONResponse(body.model_dump(), status_code=status, headers=headers)

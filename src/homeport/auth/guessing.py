@@ -6,6 +6,7 @@
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,21 +27,25 @@ class Try:
     at: datetime
 
 
-def begin(tx: Tx, account: str, address: str | None, now: datetime) -> Try:
+def begin(
+    tx: Tx, account: str, address: str | None, now: datetime, what: str = "this account", way_out: str = ""
+) -> Try:
     """Write a try down. `TooManyTries` says when the next one is welcome; it is raised before anything is looked
-    up, so it tells nothing about the account."""
+    up, so it tells nothing about the account. `what` names the account to people, `way_out` another way in."""
     trying = Try("account:" + hashlib.sha256(account.encode()).hexdigest(), _subject(address), now)
     for subject, limit in _limits(trying):
-        oldest = failed_tries.nth_latest(tx, subject, limit, now - WINDOW)
-        if oldest is not None:
-            minutes = max(1, -(-int((oldest + WINDOW - now).total_seconds()) // 60))
-            what = "this account" if subject == trying.account else "your address"
-            raise TooManyTries(
-                f"Too many failed tries for {what}. Wait {minutes} min and try again; a link from "
-                "`homeport user link` on the server works at once."
-            )
+        whose = what if subject == trying.account else "your address"
+        check_share(tx, subject, limit, now, f"Too many failed tries for {whose}.", way_out)
     failed_tries.add(tx, [subject for subject, _ in _limits(trying)], now)
     return trying
+
+
+def check_share(tx: Tx, subject: str, limit: int, now: datetime, why: str, way_out: str = "") -> None:
+    """`TooManyTries`, with when to come again, for a subject that has had its share of tries within the window."""
+    oldest = failed_tries.nth_latest(tx, subject, limit, now - WINDOW)
+    if oldest is not None:
+        seconds = max(1, math.ceil((oldest + WINDOW - now).total_seconds()))
+        raise TooManyTries(f"{why} Try again in {-(-seconds // 60)} min{way_out}.", retry_after=seconds)
 
 
 def was_right(tx: Tx, trying: Try) -> None:
@@ -63,6 +68,5 @@ def count_failure(tx: Tx, address: str | None, now: datetime) -> None:
     """Write down a failed try after it was examined, where being right is always let in: nobody can be kept out by
     the failures of others. `TooManyTries` when the address has had its share; then nothing is written."""
     subject = _subject(address) or "address:unknown"
-    if failed_tries.nth_latest(tx, subject, PER_ADDRESS, now - WINDOW) is not None:
-        raise TooManyTries("Too many failed tries from your address; wait some minutes and try again.")
+    check_share(tx, subject, PER_ADDRESS, now, "Too many failed tries from your address.")
     failed_tries.add(tx, [subject], now)

@@ -9,7 +9,7 @@ from homeport.auth import guessing, passwords, secrets
 from homeport.auth.permissions import OrganizationPermission, Permission, live_workspace_for, organization_for
 from homeport.auth.principals import Principal
 from homeport.contract.people import InvitationResponse, InviteRequest, NewInvitationResponse
-from homeport.errors import BadRequest, Conflict, NotAllowed, NotFound, TooManyTries, Unavailable
+from homeport.errors import BadRequest, Conflict, NotAllowed, NotFound, Unavailable
 from homeport.operations import accounts, auditing, sign_in
 from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
@@ -71,11 +71,9 @@ def invite(
 def _check_not_too_many(tx: Tx, platform: Platform, organization_id: UUID) -> None:
     """Nobody has this server write to strangers without end."""
     now, subject = platform.clock.now(), f"mails:{organization_id}"
-    if failed_tries.nth_latest(tx, subject, MAILS_PER_WINDOW, now - guessing.WINDOW) is not None:
-        raise TooManyTries(
-            f"{MAILS_PER_WINDOW} invitations were mailed within {guessing.WINDOW.seconds // 60} minutes. Wait, or "
-            "invite without an e-mail and pass the link on yourself."
-        )
+    why = f"{MAILS_PER_WINDOW} invitations were mailed within {guessing.WINDOW.seconds // 60} minutes."
+    way_out = ", or invite without an e-mail and pass the link on yourself"
+    guessing.check_share(tx, subject, MAILS_PER_WINDOW, now, why, way_out)
     failed_tries.add(tx, [subject], now)
 
 

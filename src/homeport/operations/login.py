@@ -20,7 +20,7 @@ from homeport.auth.access_tokens import AccessTokens
 from homeport.auth.permissions import require_person
 from homeport.auth.principals import Principal
 from homeport.contract.sessions import DeviceCodeResponse, UserSessionResponse
-from homeport.errors import BadRequest, NotAllowed, TooManyTries
+from homeport.errors import BadRequest, NotAllowed
 from homeport.operations import auditing
 from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
@@ -148,8 +148,8 @@ def _refused(found: DeviceCode | None, now: datetime) -> BadRequest:
 def _check_not_too_many(tx: Tx, client: Client, now: datetime) -> None:
     """Anybody may ask for a code, so nobody may fill the database with them."""
     subject = f"codes:{client.address}"[:80]
-    if failed_tries.nth_latest(tx, subject, _CODES_PER_ADDRESS, now - guessing.WINDOW) is not None:
-        raise TooManyTries("Too many logins were started from your address. Wait some minutes and try again.")
+    why = "Too many logins were started from your address."
+    guessing.check_share(tx, subject, _CODES_PER_ADDRESS, now, why)
     failed_tries.add(tx, [subject], now)
 
 

@@ -128,7 +128,8 @@ def open_session_with_password(platform: Platform, email: str, password: str, ad
     now = platform.clock.now()
     email = people.normal_email(email)
     with platform.database.write() as tx:
-        trying = guessing.begin(tx, email, address, now)
+        way_out = ", or sign in with a link from `homeport user link` on the server"
+        trying = guessing.begin(tx, email, address, now, way_out=way_out)
         user = people.user_by_email(tx, email)
         hash_ = None if user is None else stored_passwords.hash_of(tx, user.id)
     if not passwords.is_right(password, hash_) or user is None or hash_ is None:

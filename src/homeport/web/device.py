@@ -63,4 +63,4 @@ def submit(
 
 def _refused(visitor: Visitor, user_code: str, refused: BadRequest | TooManyTries) -> Response:
     page = DevicePage(visitor.frame(_TITLE), user_code, None, refused.message, None)
-    return rendering.answer(page, 429 if isinstance(refused, TooManyTries) else 400)
+    return rendering.answer(page, 429 if isinstance(refused, TooManyTries) else 400, refused.retry_after)

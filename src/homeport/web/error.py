@@ -52,7 +52,7 @@ def answer(request: Request, error: Exception) -> Response:
     visitor: Visitor | None = getattr(request.state, "visitor", None)
     frame = visitor.frame(heading) if visitor else Frame(heading, platform_of(request).clock.now())
     page = ErrorPage(frame, status, heading, message, reasons, _back_url(request))
-    return rendering.answer(page, status)
+    return rendering.answer(page, status, getattr(error, "retry_after", None))
 
 
 def _explained(error: Exception) -> tuple[int, str, str, tuple[str, ...]]:

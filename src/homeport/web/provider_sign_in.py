@@ -57,7 +57,7 @@ def finish(
     except (NotSignedIn, NotAllowed, TooManyTries, Unavailable) as refused:
         status = next(number for kind, number in _STATUS_OF.items() if isinstance(refused, kind))
         going_to = safe_next(provider_sign_in.next_of(platform, provider, kept))
-        response = sign_in.form(request, going_to, refused.message, status=status)
+        response = sign_in.form(request, going_to, refused.message, status=status, retry_after=refused.retry_after)
     # good for one return: the next one begins anew
     response.delete_cookie(COOKIE, path=_PATH, secure=is_https(request), httponly=True, samesite="lax")
     return response

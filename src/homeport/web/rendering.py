@@ -48,5 +48,7 @@ class Renderer:
 _renderer = Renderer(static_files.address)
 
 
-def answer(page: Page, status: int = 200) -> HTMLResponse:
-    return HTMLResponse(_renderer.html(page), status)
+def answer(page: Page, status: int = 200, retry_after: int | None = None) -> HTMLResponse:
+    """The page; `retry_after` is the seconds until trying again makes sense, where that is known."""
+    headers = None if retry_after is None else {"Retry-After": str(retry_after)}
+    return HTMLResponse(_renderer.html(page), status, headers)

@@ -60,15 +60,22 @@ def submit(
         unknown_key = "This server does not know that key. Check that it is complete."
         return form(request, address, refused.message if email else unknown_key, email)
     except TooManyTries as refused:
-        return form(request, address, refused.message, email, 429)
+        return form(request, address, refused.message, email, 429, refused.retry_after)
 
 
-def form(request: Request, address: str, problem: str | None, email: str = "", status: int = 401) -> Response:
+def form(
+    request: Request,
+    address: str,
+    problem: str | None,
+    email: str = "",
+    status: int = 401,
+    retry_after: int | None = None,
+) -> Response:
     """The page, with all ways in."""
     platform = platform_of(request)
     providers = through_providers(platform, address)
     page = SignInPage(Frame("Sign in", platform.clock.now()), address, problem, email, providers)
-    return rendering.answer(page, 200 if problem is None else status)
+    return rendering.answer(page, 200 if problem is None else status, retry_after)
 
 
 def through_providers(platform: Platform, address: str) -> tuple[tuple[str, str], ...]:
