@@ -82,7 +82,7 @@ def as_json(document: Any) -> bytes:
 
 
 _LONG_NAME = "é" * 301
-_MOMENTS = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-03-02T12:00:00")
+MOMENTS = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-03-02T12:00:00")
 
 
 def spoiled(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -92,7 +92,7 @@ def spoiled(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         others = [other for other in wrong(good) if len(repr(other)) < 1000]
         others += odd(good)
         if isinstance(good, str):
-            others += [_LONG_NAME, "x" * 70_000, *UNSTORABLE, *_MOMENTS, good + "x" * 290]
+            others += [_LONG_NAME, "x" * 70_000, *UNSTORABLE, *MOMENTS, good + "x" * 290]
         if isinstance(good, list) and good:
             others += [good * 2, [*good, ODD_TEXTS[3]]]
         found += [(f"{place}: {repr(other)[:50]}", with_other(document, place, other)) for other in others]

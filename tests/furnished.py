@@ -10,11 +10,11 @@ import httpx
 from homeport.api.access import RULES, Let
 from homeport.auth.principals import Principal
 from homeport.contract.people import CreateKeyRequest, CreateWorkspaceKeyRequest, InviteRequest
-from homeport.operations import invitations, keys, sign_in, uploads
+from homeport.operations import change_jobs, invitations, keys, sign_in, uploads
 from homeport.server import build_app
 from homeport.web.visiting import COOKIE
 
-from .builders import definition
+from .builders import definition, interactive
 from .world import World
 
 with warnings.catch_warnings():
@@ -42,7 +42,9 @@ class Furnished:
         self.world = world
         self.app = build_app(world.platform, {})
         self.client = TestClient(self.app, base_url=ORIGIN, raise_server_exceptions=False, follow_redirects=False)
-        world.deploy(definition("a", "every:1h"), definition("b", "job.success:jobs.a"))
+        world.deploy(definition("a", "every:1h"), definition("b", "job.success:jobs.a"), interactive("notebook"))
+        self.app_job = world.current("notebook").job.id
+        change_jobs.publish(world.platform, world.alice, world.workspace.id, self.app_job)
         self.finished = world.running("a")
         self.finished.say(0, "hello")
         beacon = self.finished.launch.variables["RUNTIME__DLTHUB_DSN"].removeprefix(world.platform.runner_url)
@@ -89,7 +91,7 @@ class Furnished:
             "organization_id": world.alice.organization_id,
             "workspace_id": world.workspace.id,
             "package_id": self.uploads[kind][0] if path.endswith("-upload") else self._package(kind),
-            "job_id": world.current("a").job.id,
+            "job_id": self.app_job if path.endswith("/public-link") else world.current("a").job.id,
             "run_id": self.running.run_id if path.endswith("-cancel") else self.finished.run_id,
             "key_id": self.workspace_key if "workspaces" in path else self.key,
             "member_id": self.member.member_id if is_organization else self._workspace_member(),

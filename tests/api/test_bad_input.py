@@ -27,7 +27,7 @@ from ..world import World
 
 JSON = {"Content-Type": "application/json"}
 MOMENT = "2026-03-02T12:00:00+00:00"
-SECRET_FIELDS = {"value", "ticket", "device_code", "code", "code_verifier", "refresh_token"}
+SECRET_FIELDS = {"value", "password", "ticket", "device_code", "code", "code_verifier", "refresh_token"}
 SIGNS_OF_LIFE = {"attempts": {"contact_at"}, "credentials": {"used_at"}, "device_codes": {"asked_at"}}
 COUNTS_TRIES = "failed_tries"
 
@@ -101,6 +101,7 @@ def good_bodies(furnished: Furnished) -> dict[tuple[str, str], dict[str, Any]]:
         ("POST", "/-issue-swap-code"): session,
         ("POST", "sessions/-revoke"): session,
         ("POST", "/-issue-secret"): {"replace": False},
+        ("PATCH", "/public-link"): {"expires_at": "2026-03-09T12:00:00Z", "password": "open sesame"},
         ("POST", "/claim"): {"ticket": "unknown", "host": "node", "pid": 7},
         ("POST", "/lines"): {"first": 0, "lines": [[MOMENT, "stdout", "user", "run", "hello"]]},
         ("POST", "/started"): {"pid": 7},

@@ -1,6 +1,8 @@
 """Who is let in to an app: members by way of the main pages, guests by the public link, nobody else."""
 
 import re
+from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -10,7 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from homeport.operations import change_jobs, login_sessions, sign_in
+from homeport.auth.guessing import PER_ACCOUNT, WINDOW
+from homeport.contract.public_links import UpdatePublicLinkRequest
+from homeport.operations import change_jobs, login_sessions, public_links, sign_in
 from homeport.proxy.gate import REMEMBERED_SECONDS
 
 from ..builders import until
@@ -153,3 +157,88 @@ def test_an_archived_jobs_app_is_nobodys(stage: Stage, host: str) -> None:
     answer = stage.browser(world.alice).get(f"http://{host}/")
     assert answer.status_code == 404
     assert not re.search("jobs.notebook", answer.text)
+
+
+# terms of public links
+
+
+def set_terms(stage: Stage, **wanted: Any) -> None:
+    world, request = stage.world, UpdatePublicLinkRequest(**wanted)
+    job_id = world.current("notebook").job.id
+    public_links.change(world.platform, world.alice, world.workspace.id, job_id, request)
+
+
+def views(stage: Stage) -> int:
+    world = stage.world
+    job_id = world.current("notebook").job.id
+    return public_links.show(world.platform, world.alice, world.workspace.id, job_id).views
+
+
+def door_of(guest: httpx.Client, url: str) -> str:
+    """Where the link asks for its password."""
+    page = guest.get(url)
+    assert 'type="password"' in page.text
+    return str(page.url)
+
+
+def is_out(guest: httpx.Client, host: str) -> bool:
+    return urlsplit(str(go(guest, f"http://{host}/").url)).path == "/sign-in"
+
+
+def test_a_guest_who_knows_the_password_is_let_in(stage: Stage, host: str) -> None:
+    url = publish(stage)
+    set_terms(stage, password="open sesame")
+    guest = stage.browser()
+    door = door_of(guest, url)
+    refused = guest.post(door, data={"password": "open barley"})
+    assert (refused.status_code, list(guest.cookies.jar)) == (403, [])
+    assert "That is not the password of this link." in refused.text
+    assert guest.post(door, data={"password": ""}).status_code == 200
+    assert views(stage) == 0
+    assert guest.post(door, data={"password": "open sesame"}).json() == {"who": None, "query": ""}
+    assert views(stage) == 1
+
+
+def test_guessing_the_password_is_limited_and_the_page_says_when_to_come_again(stage: Stage, host: str) -> None:
+    url = publish(stage)
+    set_terms(stage, password="open sesame")
+    guest = stage.browser()
+    door = door_of(guest, url)
+    statuses = [guest.post(door, data={"password": f"guess {n}"}).status_code for n in range(PER_ACCOUNT)]
+    assert statuses == [403] * PER_ACCOUNT
+    refused = guest.post(door, data={"password": "open sesame"})
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, str(WINDOW.seconds))
+    assert "Too many failed tries for this link. Try again in 15 min." in refused.text
+    stage.world.clock.advance(WINDOW)
+    assert guest.post(door, data={"password": "open sesame"}).status_code == 200
+
+
+@pytest.mark.parametrize("wanted", [{"password": "open sesame"}, {"password": None}])
+def test_who_was_let_in_before_the_password_changed_is_out(
+    stage: Stage, host: str, wanted: dict[str, Any]
+) -> None:
+    url, guest = publish(stage), stage.browser()
+    if wanted["password"] is None:
+        set_terms(stage, password="the one before")
+        guest.post(door_of(guest, url), data={"password": "the one before"})
+    else:
+        go(guest, url)
+    assert not is_out(guest, host)
+    set_terms(stage, **wanted)
+    until(lambda: is_out(guest, host), 5 * REMEMBERED_SECONDS)
+    assert go(stage.browser(), url).status_code == 200
+
+
+def test_a_link_leads_nowhere_after_its_end_and_again_when_that_is_moved(stage: Stage, host: str) -> None:
+    url, guest, world = publish(stage), stage.browser(), stage.world
+    set_terms(stage, expires_at=world.clock.now() + timedelta(days=1))
+    assert go(guest, url).status_code == 200
+    world.advance(days=1)
+    until(lambda: is_out(guest, host), 5 * REMEMBERED_SECONDS)
+    assert go(stage.browser(), url).status_code == 404
+    inner = f"http://{host}/-homeport/p/{url.rpartition('/')[2]}"
+    assert "has ended" in stage.browser().get(inner).text
+    set_terms(stage, expires_at=None)
+    assert go(stage.browser(), url).status_code == 200
+    assert not is_out(guest, host), "the terms say no more that they are out"
+    assert views(stage) == 2

@@ -2,12 +2,17 @@
 
 import asyncio
 import resource
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
+from homeport.contract.public_links import UpdatePublicLinkRequest
+from homeport.operations import app_visits, change_jobs, public_links
+from homeport.proxy import heads, visits
 from homeport.proxy.frames import Frames
 from homeport.store import apps
 
@@ -116,6 +121,35 @@ async def _say(socket: ClientConnection) -> None:
 
 async def _until(condition: Any) -> None:
     await asyncio.to_thread(until, condition)
+
+
+@pytest.mark.parametrize("by", ["its end", "another password", "unpublish"])
+def test_a_guests_open_socket_is_cut_soon_after_the_link_is_no_more_what_it_was(
+    stage: Stage, host: str, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visits, "_CHECK_AGAIN_SECONDS", 0.1)
+    world, job_id = stage.world, stage.world.current("notebook").job.id
+    of_link = (world.platform, world.alice, world.workspace.id, job_id)
+    secret = str(change_jobs.publish(*of_link).public_secret)
+    tomorrow = world.clock.now() + timedelta(days=1)
+    public_links.change(*of_link, UpdatePublicLinkRequest(expires_at=tomorrow))
+    cookie = f"{heads.LINK_COOKIE}={app_visits.follow_link(world.platform, 'notebook', secret)}"
+
+    async def linger() -> None:
+        async with connect(
+            f"ws://{host}/", host="127.0.0.1", port=stage.port, additional_headers={"Cookie": cookie}, proxy=None
+        ) as socket:
+            await _say(socket)
+            if by == "its end":
+                world.advance(days=1)
+            elif by == "unpublish":
+                change_jobs.unpublish(*of_link)
+            else:
+                public_links.change(*of_link, UpdatePublicLinkRequest(password="open sesame"))
+            with pytest.raises(ConnectionClosed):
+                await socket.recv()
+
+    asyncio.run(linger())
 
 
 PING, TEXT = b"\x89\x84mask" + b"\x00" * 4, b"\x81\x85mask" + b"hello"

@@ -39,6 +39,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "workspaces/job-runs"): {"job_id": str(NOBODYS), "trigger": "manual:"},
     ("POST", "workspaces/job-runs/-cancel"): {"job_run_ids": [str(NOBODYS)], "dry_run": True},
     ("POST", "workspaces/jobs/webhook/-issue-secret"): {},
+    ("PATCH", "workspaces/jobs/public-link"): {"password": None},
     ("POST", "keys"): {"name": "key"},
     ("POST", "workspaces/keys"): {"name": "key", "role": "viewer"},
     ("POST", "workspaces/members/-set"): {"organization_membership_id": str(NOBODYS), "role": "viewer"},

@@ -4,6 +4,7 @@ import re
 
 import httpx
 
+from ..builders import interactive
 from ..world import World
 from .conftest import Browsers
 
@@ -86,3 +87,54 @@ def test_a_webhook_gets_its_secret_which_is_shown_once(
     viewer = browsers.of(world.invite("bob@example.org", "viewer"))
     assert "/hooks/v1/" not in viewer.get(page).text
     assert viewer.post(f"{page}/-webhook-secret").status_code == 403
+
+
+def test_an_app_is_published_gets_terms_and_is_taken_back(
+    alice: httpx.Client, browsers: Browsers, home: str, world: World
+) -> None:
+    world.deploy(interactive("notebook"))
+    page = f"{home}/jobs/jobs.notebook"
+    viewer = browsers.of(world.invite("bob@example.org", "viewer"))
+    assert "There is none yet" in alice.get(page).text
+    assert "Public link" not in viewer.get(page).text
+    for action, form, shown in (
+        ("-publish", {}, "/p/"),
+        ("-link-end", {"ends": "7"}, "2026-03-09T12:00:00"),
+        ("-link-end", {"ends": "at", "at": "2026-06-01T10:00", "zone_minutes": "120"}, "2026-06-01T08:00:00"),
+        ("-link-end", {"ends": "at", "at": "2026-06-01T10:00"}, "2026-06-01T10:00:00"),
+        ("-link-end", {"ends": "never"}, "<dd>never</dd>"),
+        ("-link-password", {"password": "open sesame"}, "asked for"),
+        ("-link-password", {"password": "", "remove": "yes"}, "whoever has the link is let in"),
+    ):
+        assert viewer.post(f"{page}/{action}", data=form).status_code == 403, action
+        answer = alice.post(f"{page}/{action}", data=form)
+        assert (answer.status_code, answer.headers["location"]) == (303, page), action
+        assert shown in alice.get(page).text, (action, form)
+        assert shown in viewer.get(page).text, (action, form)
+    assert "<form" not in viewer.get(page).text.partition('<main id="main">')[2]
+    alice.post(f"{page}/-unpublish")
+    assert "There is none yet" in alice.get(page).text
+
+
+BAD_TERMS: list[tuple[str, dict[str, str]]] = [
+    ("-link-end", {}),
+    ("-link-end", {"ends": "at", "at": "soon"}),
+    ("-link-end", {"ends": "at", "at": "2026-03-01T10:00"}),
+    ("-link-end", {"ends": "at", "at": "9999-12-31T23:59", "zone_minutes": "-1439"}),
+    ("-link-end", {"ends": "at", "at": "0001-01-01T00:00", "zone_minutes": "1439"}),
+    ("-link-end", {"ends": "at", "at": "2026-06-01T10:00", "zone_minutes": "9" * 30}),
+    ("-link-password", {"password": "short"}),
+    ("-link-password", {"password": "x" * 5000}),
+    ("-link-password", {}),
+]
+
+
+def test_terms_that_cannot_be_are_refused_in_words(alice: httpx.Client, home: str, world: World) -> None:
+    world.deploy(interactive("notebook"))
+    page = f"{home}/jobs/jobs.notebook"
+    alice.post(f"{page}/-publish")
+    before = alice.get(page).text
+    for action, form in BAD_TERMS:
+        refused = alice.post(f"{page}/{action}", data=form)
+        assert (refused.status_code, f'href="{page}"' in refused.text) == (400, True), form
+    assert alice.get(page).text == before

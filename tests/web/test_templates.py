@@ -79,7 +79,7 @@ class _Strict(HTMLParser):
         for name, value in attrs:
             if name == "style" or name.startswith("on"):
                 self.faults.append(f"{name} of <{tag}>")
-            if name in ("src", "href", "action") and not (value or "").startswith(("/", "#")):
+            if name in ("src", "href", "action", "formaction") and not (value or "").startswith(("/", "#")):
                 self.faults.append(f"<{tag}> goes to {value}")
         self.ids += [given["id"] or ""] if "id" in given else []
         if tag not in self.VOID:

@@ -73,6 +73,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", f"{WS}/jobs/{{job_id}}/-unarchive"): InWorkspace.WRITE,
     ("POST", f"{WS}/jobs/{{job_id}}/-publish"): InWorkspace.WRITE,
     ("POST", f"{WS}/jobs/{{job_id}}/-unpublish"): InWorkspace.WRITE,
+    ("GET", f"{WS}/jobs/{{job_id}}/public-link"): InWorkspace.READ,
+    ("PATCH", f"{WS}/jobs/{{job_id}}/public-link"): InWorkspace.WRITE,
     ("GET", f"{WS}/jobs/{{job_id}}/webhook"): InWorkspace.WRITE,
     ("POST", f"{WS}/jobs/{{job_id}}/webhook/-issue-secret"): InWorkspace.WRITE,
     ("GET", f"{WS}/job-runs"): InWorkspace.READ,

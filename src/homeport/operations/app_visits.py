@@ -215,6 +215,8 @@ def follow_link(platform: Platform, name: str, secret: str, password: str = "", 
         _check_password(platform, link, password, address)
     with platform.database.write() as tx:
         current, _ = _app(tx, name)
+        # of two who open it first, one writes its row
+        current = jobs.lock(tx, current.job.id)
         if current.job.public_secret != link.public_secret:
             raise NotFound(_DEAD_LINK)
         apps.count_view(tx, current.job)
@@ -223,7 +225,8 @@ def follow_link(platform: Platform, name: str, secret: str, password: str = "", 
 
 def _check_password(platform: Platform, link: apps.Link, password: str, address: str | None) -> None:
     with platform.database.write() as tx:
-        trying = guessing.begin(tx, f"link {link.public_secret}", address, platform.clock.now())
+        account = f"link {link.public_secret}"
+        trying = guessing.begin(tx, account, address, platform.clock.now(), what="this link")
     if not passwords.is_right(password, link.password_hash):
         raise NotSignedIn("That is not the password of this link.", code="wrong_password")
     with platform.database.write() as tx:

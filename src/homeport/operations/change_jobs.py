@@ -10,8 +10,8 @@ from homeport import bells
 from homeport.auth.permissions import Permission, live_workspace_for, workspace_for
 from homeport.auth.principals import Principal
 from homeport.contract.jobs import JobResponse
-from homeport.errors import BadRequest, Conflict, NotFound
-from homeport.operations import answers, auditing, job_schedules
+from homeport.errors import BadRequest, NotFound
+from homeport.operations import answers, auditing, job_schedules, public_links
 from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
 from homeport.scheduling.start_decision import TriggerStatus
@@ -44,7 +44,7 @@ def unarchive(platform: Platform, principal: Principal, workspace_id: UUID, job_
 
 
 def publish(platform: Platform, principal: Principal, workspace_id: UUID, job_id: UUID) -> JobResponse:
-    """Give the job's app a link that needs no sign-in: a new one each time, and the one before leads nowhere."""
+    """Give the job's app a link that needs no sign-in: a new one each time, without terms. Others are void."""
     return _change(platform, principal, workspace_id, job_id, "publish", _published)
 
 
@@ -131,16 +131,8 @@ def _unarchived(tx: Tx, current: jobs.CurrentJob, now: datetime) -> jobs.Job:
 
 
 def _published(_tx: Tx, current: jobs.CurrentJob, now: datetime) -> jobs.Job:
-    job = current.job
-    if job.archived_at is not None:
-        raise Conflict(f"{job.job_ref} is archived; unarchive it first.", code="job_archived")
-    if current.version.job_type != "interactive":
-        raise Conflict(
-            f"{job.job_ref} is a {current.version.job_type} job: only interactive ones (notebooks, dashboards, "
-            "apps) have something to show behind a link.",
-            code="job_not_interactive",
-        )
-    return replace(job, public_secret=uuid4(), updated_at=now)
+    public_links.refuse_without_app(current)
+    return replace(current.job, public_secret=uuid4(), updated_at=now)
 
 
 def _unpublished(_tx: Tx, current: jobs.CurrentJob, now: datetime) -> jobs.Job:

@@ -12,11 +12,12 @@ from uuid import UUID
 from homeport.auth.permissions import Permission, grants, may_start, role_in, workspace_for
 from homeport.auth.principals import Principal, as_member
 from homeport.contract.log_lines import LogLine
+from homeport.contract.public_links import PublicLinkResponse
 from homeport.contract.webhooks import WebhookResponse
 from homeport.errors import NotAllowed, NotFound
 from homeport.execution.launches import Limits, limits_of
 from homeport.logs import reading
-from homeport.operations import looking, webhooks
+from homeport.operations import looking, public_links, webhooks
 from homeport.operations.platform import Platform
 from homeport.scheduling.freshness import parse_freshness
 from homeport.scheduling.instances import Size, size_of
@@ -125,6 +126,9 @@ class JobDetails:
     may_start: bool
     webhook: WebhookResponse | None
     """How it is called; none where it cannot be, or the person may not know."""
+    link: PublicLinkResponse
+    may_change: bool
+    """Publish it, for one."""
     ticks: list[TickSeen]
     """The latest moments of its schedule, newest first; on the first page."""
 
@@ -253,6 +257,7 @@ def job(platform: Platform, principal: Principal, workspace_id: UUID, name: str,
         shown = run_lists.newest(tx, workspace_id, filters, RUNS_OF_A_JOB + 1, offset)
         others = jobs.all_current(tx, workspace_id)
         author = current.version.created_by
+        may_change = _may(tx, principal, workspace_id, Permission.WRITE)
         return JobDetails(
             workspace=found,
             job=_jobs_seen(tx, [current])[0],
@@ -263,9 +268,9 @@ def job(platform: Platform, principal: Principal, workspace_id: UUID, name: str,
             runs=_seen(tx, shown[:RUNS_OF_A_JOB]),
             has_older_runs=len(shown) > RUNS_OF_A_JOB,
             may_start=_may_start(tx, principal, found, current),
-            webhook=webhooks.of_page(tx, platform, current)
-            if _may(tx, principal, workspace_id, Permission.WRITE)
-            else None,
+            webhook=webhooks.of_page(tx, platform, current) if may_change else None,
+            link=public_links.described(tx, platform, current),
+            may_change=may_change,
             ticks=_ticks(tx, current) if page == 1 else [],
         )
 

@@ -16,7 +16,10 @@ main { max-width: 46rem; width: calc(100% - 4rem); }
 h1 { font-size: 1.5rem; }
 pre { font-size: .8rem; overflow: auto; max-height: 50vh; padding: 1rem;
   border: 1px solid #8886; border-radius: 6px; }
+form { display: flex; flex-wrap: wrap; gap: .5rem; }
 button, input { font: inherit; padding: .3rem .8rem; }
+.problem { color: #c02c2c; font-weight: 600; }
+@media (prefers-color-scheme: dark) { .problem { color: #ff8b82; } }
 """
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
@@ -46,6 +49,8 @@ class Page:
     """Where to read on."""
     link_text: str = ""
     asks_password: bool = False
+    problem: str = ""
+    """Why the last try did not work."""
 
 
 _environment = jinja2.Environment(

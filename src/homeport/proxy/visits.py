@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from homeport import bells
 from homeport.auth import secrets
-from homeport.errors import HomeportError, NotAllowed, NotFound, NotSignedIn
+from homeport.errors import HomeportError, NotAllowed, NotFound, NotSignedIn, TooManyTries
 from homeport.operations import app_visits
 from homeport.operations.app_visits import AppState, Visitor
 from homeport.operations.platform import Platform
@@ -200,22 +200,23 @@ class Visits:
         )
 
     async def _by_link(self, asking: Asking, secret: str, visitor: h11.Connection, client: Stream) -> _Answered:
-        platform, password, problem = self._platform, "", ""
+        platform, password = self._platform, ""
         wants = await run_in_threadpool(app_visits.wants_password, platform, asking.name, secret)
         if wants:
             if asking.method == "POST":
                 form = parse_qs((await _small_body(visitor, client)).decode("utf-8", "replace"))
                 password = form.get("password", [""])[0]
-                problem = "That is not the password of this link. "
             if not password:
-                return _page(200, _password_page(asking, ""))
+                return _page(200, _password_page(asking))
         try:
             address = asking.place.address
             value = await run_in_threadpool(
                 app_visits.follow_link, platform, asking.name, secret, password, address
             )
-        except NotSignedIn:
-            return _page(403, _password_page(asking, problem))
+        except NotSignedIn as refused:
+            return _page(403, _password_page(asking, refused.message))
+        except TooManyTries as refused:
+            return _page(429, _password_page(asking, refused.message), retry_after=refused.retry_after)
         cookie = self._cookie(asking, heads.LINK_COOKIE, value, 30 * 86_400)
         return _redirect(asking.base_path + safe_next(asking.parameter("next")), cookie)
 
@@ -389,15 +390,18 @@ def _why_not_yet(state: AppState, who: Visitor) -> str:
     return f"It waits for {what}. The page reloads by itself."
 
 
-def _password_page(asking: Asking, problem: str) -> Page:
-    message = f"{problem}This link asks for a password."
-    return Page("Password", message, action=asking.base_path + asking.target, button="Open", asks_password=True)
+def _password_page(asking: Asking, problem: str = "") -> Page:
+    message = "This link asks for a password. Whoever gave you the link has it."
+    action = asking.base_path + asking.target
+    return Page("Password", message, action=action, button="Open", asks_password=True, problem=problem)
 
 
-def _page(status: int, page: Page) -> _Answered:
+def _page(status: int, page: Page, *, retry_after: int | None = None) -> _Answered:
     headers = [(name.encode(), value.encode()) for name, value in pages.HEADERS.items()]
     if page.reload_seconds is not None:
-        headers.append((b"retry-after", str(page.reload_seconds).encode()))
+        retry_after = page.reload_seconds
+    if retry_after is not None:
+        headers.append((b"retry-after", str(retry_after).encode()))
     return _Answered(status, headers, pages.html(page))
 
 

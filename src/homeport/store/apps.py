@@ -109,13 +109,13 @@ def link_of(tx: Tx, job: jobs.Job) -> Link | None:
 
 
 def put_link(tx: Tx, link: Link) -> None:
-    """Write the terms of a link; those of the job's link before it are void."""
+    """Write the terms of a link; those of the job's link before it are void. The caller holds the job."""
     tx.execute(links.delete().where(links.c.job_id == link.job_id))
     tx.execute(links.insert().values(link.__dict__))
 
 
 def count_view(tx: Tx, job: jobs.Job) -> None:
-    """Somebody opened the job's public link."""
+    """Somebody opened the job's public link. The caller holds the job."""
     link = link_of(tx, job)
     if link is None:
         return

@@ -78,6 +78,22 @@ class WebhookPart:
 
 
 @dataclass(frozen=True)
+class PublicLinkPart:
+    """The link to the app that needs no sign-in; also where there is none, for those who may make one."""
+
+    url: str | None
+    ends_at: datetime | None
+    has_ended: bool
+    has_password: bool
+    views: int
+    publish_action: str | None
+    """None for those who may only look, as the others below."""
+    unpublish_action: str | None
+    end_action: str | None
+    password_action: str | None
+
+
+@dataclass(frozen=True)
 class JobPage:
     frame: Frame
     label: str
@@ -91,8 +107,6 @@ class JobPage:
     """Where to post to start it; none when the person may not, it is archived, or a visit starts it."""
     app_url: str | None
     """Where its app is, which a visit starts; none for a job without one, and when it is archived."""
-    public_url: str | None
-    """The link to the app that needs no sign-in, if there is one."""
     triggers: tuple[TriggerItem, ...]
     profile: str
     tags: tuple[str, ...]
@@ -108,6 +122,7 @@ class JobPage:
     upstream: tuple[EdgeItem, ...]
     downstream: tuple[EdgeItem, ...]
     webhook: WebhookPart | None
+    public_link: PublicLinkPart | None
     bars: tuple[Bar, ...]
     runs: tuple[RunRow, ...]
     newer_url: str | None
@@ -152,7 +167,6 @@ def _page(visitor: Visitor, seen: JobDetails, number: int, webhook_secret: str |
         next_at=seen.job.next_at,
         run_action=f"{url}/-run" if seen.may_start and is_live and app is None else None,
         app_url=app if is_live else None,
-        public_url=answers.public_url(job, visitor.platform) if app is not None and is_live else None,
         triggers=tuple(TriggerItem(words.trigger(text, version.zone), text) for text in definition["triggers"]),
         profile=version.profile,
         tags=_tags(definition),
@@ -168,6 +182,7 @@ def _page(visitor: Visitor, seen: JobDetails, number: int, webhook_secret: str |
         upstream=tuple(_edge_item(edge, job.workspace_id, 0) for edge in seen.upstream),
         downstream=tuple(_edge_item(edge, job.workspace_id, 1) for edge in seen.downstream),
         webhook=_webhook(seen, url, webhook_secret),
+        public_link=_public_link(seen, url, visitor.now) if app is not None and is_live else None,
         bars=_bars(runs) if number == 1 else (),
         runs=runs,
         newer_url=f"{url}?page={number - 1}" if number > 1 else None,
@@ -181,6 +196,26 @@ def _webhook(seen: JobDetails, url: str, secret: str | None) -> WebhookPart | No
     if found is None:
         return None
     return WebhookPart(tuple(found.urls), found.issued_at, secret, f"{url}/-webhook-secret")
+
+
+def _public_link(seen: JobDetails, url: str, now: datetime) -> PublicLinkPart | None:
+    link, may_change = seen.link, seen.may_change
+    if link.public_url is None and not may_change:
+        return None
+    publish, unpublish, end, password = (
+        f"{url}/-{verb}" if may_change else None for verb in ("publish", "unpublish", "link-end", "link-password")
+    )
+    return PublicLinkPart(
+        url=link.public_url,
+        ends_at=link.expires_at,
+        has_ended=link.expires_at is not None and link.expires_at <= now,
+        has_password=link.has_password,
+        views=link.views,
+        publish_action=publish,
+        unpublish_action=unpublish,
+        end_action=end,
+        password_action=password,
+    )
 
 
 def _tags(definition: dict[str, Any]) -> tuple[str, ...]:

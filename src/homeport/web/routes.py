@@ -20,6 +20,7 @@ from homeport.web import (
     pipeline,
     provider_sign_in,
     public_app,
+    public_link,
     run,
     run_events,
     run_job,
@@ -76,6 +77,10 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", f"{WS}/runs/{{run_id}}/log.txt", run_log.show),
     ("POST", f"{WS}/jobs/{{name}}/-run", run_job.submit),
     ("POST", f"{WS}/jobs/{{name}}/-webhook-secret", webhook_secret.submit),
+    ("POST", f"{WS}/jobs/{{name}}/-publish", public_link.publish),
+    ("POST", f"{WS}/jobs/{{name}}/-unpublish", public_link.unpublish),
+    ("POST", f"{WS}/jobs/{{name}}/-link-end", public_link.set_end),
+    ("POST", f"{WS}/jobs/{{name}}/-link-password", public_link.set_password),
     ("POST", f"{WS}/runs/{{run_id}}/-cancel", cancel_run.submit),
     ("GET", "/w/{rest:path}", error.no_such_page),
 ]

@@ -24,7 +24,7 @@ from homeport.web.device import DevicePage, WaitingTerminal
 from homeport.web.error import ErrorPage
 from homeport.web.frame import Crumb, Frame
 from homeport.web.invitation import InvitationPage
-from homeport.web.job import Bar, EdgeItem, JobPage, PipelineLink, TriggerItem, WebhookPart
+from homeport.web.job import Bar, EdgeItem, JobPage, PipelineLink, PublicLinkPart, TriggerItem, WebhookPart
 from homeport.web.keys import KeyList, KeyRow, KeysPage
 from homeport.web.members import InvitationRow, MemberRow, MembersPage, WorkspacePart
 from homeport.web.open_app import OpenAppPage
@@ -154,7 +154,6 @@ _JOB_PAGE = JobPage(
     next_at=NOW + timedelta(minutes=4),
     run_action="#",
     app_url=None,
-    public_url=None,
     triggers=(TriggerItem("every 5 min", "every:5m"), TriggerItem("by tag ingest", "tag:ingest")),
     profile="prod",
     tags=("ingest", "shop"),
@@ -170,6 +169,7 @@ _JOB_PAGE = JobPage(
     upstream=(EdgeItem("waits until fresh:", "Prices (prices)", "#", False),),
     downstream=(EdgeItem("starts after a success", "Report (fruitshop_report)", "#", False),),
     webhook=None,
+    public_link=None,
     bars=_BARS,
     runs=tuple(run for run in _RUNS if run.job_label.startswith("Load")),
     newer_url=None,
@@ -179,6 +179,34 @@ _JOB_PAGE = JobPage(
         TickRow(_ago(minutes=6), None, "ran", False, None, 214, "#"),
         TickRow(_ago(hours=3), _ago(minutes=11), "covered by another run", False, "no server was there", 214, "#"),
     ),
+)
+
+_LINK = PublicLinkPart(
+    url="https://homeport.example.org/p/6f0c2e1a-93b7-4d0e-8a54-1f7be3c9d2aa",
+    ends_at=NOW + timedelta(days=6, hours=3),
+    has_ended=False,
+    has_password=True,
+    views=41,
+    publish_action="#",
+    unpublish_action="#",
+    end_action="#",
+    password_action="#",  # noqa: S106 - an address
+)
+
+_APP_PAGE = replace(
+    _JOB_PAGE,
+    label="Fruitshop notebook",
+    ref="jobs.fruitshop_notebook",
+    category="notebook",
+    run_action=None,
+    pipeline=None,
+    next_at=None,
+    triggers=(TriggerItem("by visits", "http:"),),
+    timeout="none",
+    interval=None,
+    ticks=(),
+    app_url="#",
+    public_link=replace(_LINK, url=None, ends_at=None, has_password=False, views=0),
 )
 
 _LOG = [
@@ -434,10 +462,19 @@ STORIES: dict[str, Page] = {
         triggers=(TriggerItem("webhook orders", "webhook:orders"),),
         webhook=WebhookPart((_HOOK_URL,), _ago(days=3), None, "#"),
     ),
-    "job-app": replace(
-        _JOB_PAGE, label="Fruitshop notebook", category="notebook", run_action=None, pipeline=None, next_at=None,
-        triggers=(TriggerItem("by visits", "http:"),), timeout="none", interval=None, ticks=(),
-        app_url="#", public_url="#",
+    "job-app": _APP_PAGE,
+    "job-app-published": replace(_APP_PAGE, public_link=_LINK),
+    "job-app-link-without-terms": replace(
+        _APP_PAGE, public_link=replace(_LINK, ends_at=None, has_password=False, views=1)
+    ),
+    "job-app-link-ended": replace(
+        _APP_PAGE, public_link=replace(_LINK, ends_at=_ago(hours=2), has_ended=True, has_password=False, views=0)
+    ),
+    "job-app-link-seen-by-a-viewer": replace(
+        _APP_PAGE,
+        public_link=replace(
+            _LINK, publish_action=None, unpublish_action=None, end_action=None, password_action=None
+        ),
     ),
     "job-new-secret": replace(_JOB_PAGE, webhook=WebhookPart((_HOOK_URL,), NOW, "whsec_c2hvd24gb25jZQ", "#")),
     "job-without-secret": replace(_JOB_PAGE, webhook=WebhookPart((), None, None, "#")),

@@ -55,6 +55,16 @@ const Homeport = (() => {
     document.querySelectorAll("time[data-show=relative], time[data-show=both]").forEach(showTime);
   }, 15000);
 
+  // a moment is typed in the reader's own zone, and sent with its distance from UTC on that day
+  document.querySelectorAll("input[type=datetime-local]").forEach((input) => {
+    input.form.querySelector("[data-zone]").remove();
+    input.addEventListener("input", () => {
+      if (!input.value) return;
+      input.form.elements.zone_minutes.value = -new Date(input.value).getTimezoneOffset();
+      input.form.elements[input.dataset.picks].value = "at";
+    });
+  });
+
   if (navigator.clipboard) {
     document.querySelectorAll("[data-copy]").forEach((button) => {
       button.hidden = false;
