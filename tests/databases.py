@@ -15,6 +15,8 @@ import pytest
 
 from homeport.store.database import Database
 
+from .small_disks import small_disk
+
 on_both = pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
 """For a test in a room that otherwise asks one database only."""
 
@@ -50,6 +52,16 @@ class PostgresCluster:
         self._execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE if from_template else 'template0'}")
         yield self._url(name)
         self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @contextmanager
+    def small_space(self, size: str) -> Iterator[str]:
+        """The name of a place for tables that is soon full; whoever uses it drops them before it goes."""
+        name = next(self._names)
+        with small_disk(self._folder / name, size) as disk:
+            os.chown(disk, self._folder.stat().st_uid, self._folder.stat().st_gid)
+            self._execute(f"CREATE TABLESPACE {name} LOCATION '{disk}'")
+            yield name
+            self._execute(f"DROP TABLESPACE {name}")
 
     def stop(self) -> None:
         self._admin.close()

@@ -11,6 +11,7 @@
     ├── TooManyTries            somebody guesses, or seems to
     ├── ClientTooOld            the command line must be upgraded
     ├── Unavailable             try again shortly
+    │   └── OutOfRoom           a disk of the server is full
     ├── SetupError              the server cannot start as configured; for people at a terminal
     └── CannotConnect           a workspace could not be pointed at a server; for people at a terminal
 
@@ -19,6 +20,7 @@ out, `reasons` lists details (wire contract §3, `extra`), `retry_after` is in h
 sense, where that is known. Only `api/errors.py` turns these into statuses.
 """
 
+import errno
 from collections.abc import Sequence
 
 
@@ -26,6 +28,7 @@ class HomeportError(Exception):
     """Something went wrong in Homeport."""
 
     code = "internal_error"
+    retry_after: int | None = None
 
     def __init__(
         self,
@@ -38,7 +41,8 @@ class HomeportError(Exception):
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
         self.code = code or type(self).code
         self.reasons = list(reasons)
-        self.retry_after = retry_after
+        if retry_after is not None:
+            self.retry_after = retry_after
         super().__init__(self.message)
 
 
@@ -100,6 +104,19 @@ class Unavailable(HomeportError):
     """The server cannot answer right now; try again shortly."""
 
     code = "unavailable"
+
+
+class OutOfRoom(Unavailable):
+    """A disk of the server is full. Whoever runs it makes room there; then try again."""
+
+    code = "out_of_room"
+    retry_after = 60
+
+
+def out_of_room(error: BaseException) -> OutOfRoom | None:
+    """For an error of the operating system: a disk, or what somebody may have of it, is full."""
+    is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return OutOfRoom() if is_full else None
 
 
 class SetupError(HomeportError):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ..small_disks import small_disk
 from .conftest import DEADLINE, Stage
 from .fake_server import FakeServer
 
@@ -112,28 +113,20 @@ def test_a_run_that_closes_its_output_goes_on(stage: Stage) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2 MiB, which takes root to mount."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"no small disk can be mounted: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "small", "2m") as disk:
+        yield disk
 
 
-def test_a_full_disk_costs_no_line(stage: Stage, small_disk: Path, environments: Path) -> None:
+def test_a_full_disk_costs_no_line(stage: Stage, disk: Path, environments: Path) -> None:
     """The spool is on it; the server is away until nothing moves any more."""
-    (small_disk / "environments").symlink_to(environments)
-    stage.node = small_disk
+    (disk / "environments").symlink_to(environments)
+    stage.node = disk
     server = stage.serve(PRINTS_MUCH)
     server.broken.add("lines")
     runner = stage.start(server)
     until_full(server, runner, stage.run_folder / "spool", 1024 * 1024)
-    assert os.statvfs(small_disk).f_bavail < 16
+    assert os.statvfs(disk).f_bavail < 16
     server.broken.clear()
     assert runner.wait(DEADLINE) == 0
     assert [line.split()[0] for line in server.contents()] == [str(number) for number in range(100_000)]

@@ -42,9 +42,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(errors.HomeportError)
     def _ours(request: Request, error: errors.HomeportError) -> JSONResponse:
         if status_of(error) >= 500:
-            # runners come again by themselves: without this line, nobody would know what a run waits for
-            route = getattr(request.scope.get("route"), "path", "?")
-            events.emit(events.CANNOT_ANSWER, method=request.method, path=route, reason=error.message)
+            _tell(request.scope, error)
         return answer(error)
 
     @app.exception_handler(RequestValidationError)
@@ -60,6 +58,13 @@ def install(app: FastAPI) -> None:
         return _response(error.status_code, code, str(error.detail))
 
     app.add_middleware(_LastResort)
+
+
+def _tell(scope: Scope, error: errors.HomeportError) -> None:
+    """Runners come again by themselves: without this line, nobody would know what a run waits for."""
+    # the pattern, not the address: that may hold a token
+    route = getattr(scope.get("route"), "path", "?")
+    events.emit(events.CANNOT_ANSWER, method=scope["method"], path=route, reason=error.message)
 
 
 def _reason(fault: Mapping[str, Any]) -> str:
@@ -88,11 +93,15 @@ class _LastResort:
         except Exception as error:
             if has_begun or scope["type"] != "http":
                 raise  # an answer that breaks off is all that can still be told
+            if (full := errors.out_of_room(error)) is not None:
+                _tell(scope, full)
+                await answer(full)(scope, receive, send)
+                return
             # the pattern, not the address: that may hold a token
             route = getattr(scope.get("route"), "path", "?")
             events.emit(events.REQUEST_FAILED, method=scope["method"], path=route, **faults.shown(error))
-            answer = _response(500, "internal_error", "Homeport hit a fault of its own; its log has the details.")
-            await answer(scope, receive, send)
+            told = _response(500, "internal_error", "Homeport hit a fault of its own; its log has the details.")
+            await told(scope, receive, send)
 
 
 def _response(

@@ -4,6 +4,7 @@ Content is addressed by its digest, so writing the same bytes twice is harmless.
 is sealed before it gets here, with the workspace's key and for its path: the storage never sees the key.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,7 +15,7 @@ from uuid import UUID
 import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from homeport.errors import SetupError, Unavailable
+from homeport.errors import OutOfRoom, SetupError, Unavailable
 
 _SEALED = "configurations"
 """The kind of archive that is encrypted."""
@@ -40,10 +41,11 @@ class Blobs:
     def put(self, workspace_id: UUID, kind: str, sha256: str, archive: Path) -> None:
         """Keep an archive; returns when the storage has it. Only configuration, which is small, is read whole."""
         path = _path(workspace_id, kind, sha256)
-        if kind == _SEALED:
-            obstore.put(self._store, path, self._sealing.seal(workspace_id, archive.read_bytes(), path))
-        else:
-            obstore.put(self._store, path, archive)
+        content = self._sealing.seal(workspace_id, archive.read_bytes(), path) if kind == _SEALED else archive
+        try:
+            obstore.put(self._store, path, content)
+        except Exception as error:
+            raise _not_taken(path, error) from error
 
     def get(self, workspace_id: UUID, kind: str, sha256: str) -> bytes:
         """The archive; `Unavailable` when the storage does not give it."""
@@ -72,7 +74,7 @@ class Blobs:
             if self._folder is not None:
                 _settle(self._folder / path)
         except Exception as error:
-            raise Unavailable(f"The storage does not take {path}: {error}") from error
+            raise _not_taken(path, error) from error
 
     def get_log(self, path: str, offset: int, length: int) -> bytes:
         """A part of a log; `Unavailable` when the storage does not give it."""
@@ -96,6 +98,14 @@ class Blobs:
             obstore.get(self._store, "readiness").bytes()
         except Exception as error:
             raise Unavailable(f"The storage does not answer: {error}") from error
+
+
+def _not_taken(path: str, error: Exception) -> Unavailable:
+    if os.strerror(errno.ENOSPC) in str(error):  # obstore hands on the words only
+        return OutOfRoom(
+            "The disk of the server's storage is full. Whoever runs the server makes room there; then try again."
+        )
+    return Unavailable(f"The storage does not take {path}: {error}")
 
 
 def _path(workspace_id: UUID, kind: str, sha256: str) -> str:

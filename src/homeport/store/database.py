@@ -8,7 +8,7 @@ import alembic.command
 import alembic.config
 import sqlalchemy as sa
 
-from homeport.errors import SetupError, Unavailable
+from homeport.errors import OutOfRoom, SetupError, Unavailable
 from homeport.store import dialects
 from homeport.store.schema import Tx
 
@@ -47,8 +47,16 @@ class Database:
             connection = self._engine.connect()
         except sa.exc.OperationalError as error:
             raise Unavailable(f"The database cannot be reached: {_first_line(error)}") from error
-        with connection:
-            yield connection
+        try:
+            with connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            if dialects.is_out_of_room(error):
+                raise OutOfRoom(
+                    "The disk of the server's database is full, or fails; nothing was changed. Whoever runs the "
+                    "server makes room there; then try again."
+                ) from error
+            raise
 
     def ping(self) -> None:
         """Raise `Unavailable` unless the database answers."""

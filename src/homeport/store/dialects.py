@@ -73,6 +73,19 @@ def wait_for_other_migrations(connection: sa.Connection) -> None:
     lock(connection, _MIGRATION_LOCK)
 
 
+_DISK_FULL = "53100"
+_BASIC_CODE = 0xFF
+"""Of SQLite's codes, which tell more in the bits above."""
+
+
+def is_out_of_room(error: sa.exc.DBAPIError) -> bool:
+    """Whether the disk of the database is full; of SQLite also, whether it fails, which it may say instead."""
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        return cause.sqlite_errorcode & _BASIC_CODE in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    return getattr(cause, "sqlstate", None) == _DISK_FULL
+
+
 def one_at_a_time(connection: sa.Connection, what: str) -> None:
     """Of transactions that do the same thing, one goes on and the others wait for its end. SQLite needs none: it
     has one writer."""

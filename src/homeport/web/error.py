@@ -45,6 +45,7 @@ def no_such_page(visitor: Visiting, rest: str) -> Response:
 
 def answer(request: Request, error: Exception) -> Response:
     """The page for any error; the only place where the pages turn one into a status."""
+    error = errors.out_of_room(error) or error
     status, heading, message, reasons = _explained(error)
     if status == 500:
         route = getattr(request.scope.get("route"), "path", "?")
