@@ -6,6 +6,19 @@ from pathlib import Path
 
 from homeport.errors import SetupError
 
+RESTORING = "restoring"
+"""In the folder: what a restore has not put in its place yet."""
+
+
+def check_whole(folder: Path) -> None:
+    """Raise `SetupError` where a restore was begun and is not done."""
+    unfinished = folder / RESTORING
+    if unfinished.is_dir() and any(unfinished.iterdir()):
+        raise SetupError(
+            f"A backup was being restored into {folder.resolve()}, and that was cut short: not everything is "
+            "there. Run `homeport restore` again."
+        )
+
 
 def lock(folder: Path, closing: ExitStack, way_out: str) -> None:
     """Take the folder; the lock ends with `closing`, or with the process, however that ends."""

@@ -13,6 +13,7 @@
     ├── Unavailable             try again shortly
     │   └── OutOfRoom           a disk of the server is full
     ├── SetupError              the server cannot start as configured; for people at a terminal
+    ├── BackupError             a backup was not made, or not restored; for people at a terminal
     └── CannotConnect           a workspace could not be pointed at a server; for people at a terminal
 
 `code` is stable and for machines, the message is for people and names the thing, the reason and the way
@@ -123,6 +124,12 @@ class SetupError(HomeportError):
     """Homeport cannot start as configured."""
 
     code = "setup_error"
+
+
+class BackupError(HomeportError):
+    """The backup could not be made or restored; nothing was changed."""
+
+    code = "backup_error"
 
 
 class CannotConnect(HomeportError):

@@ -90,6 +90,7 @@ class Server:
             self._closing,
             "Stop that one first, or start this one with another --data-dir.",
         )
+        data_folder.check_whole(settings.data_dir)
         self._socket = _listen(settings.host, settings.port)
         self._closing.callback(self._socket.close)
         database = Database(settings.effective_database_url)

@@ -82,6 +82,24 @@ def source_of(folder: Path, command: str | None) -> Source:
     return _Command(command) if command else _File(folder)
 
 
+def in_force(folder: Path, command: str | None) -> MasterKeys | None:
+    """The keys of the source in force; none where there is no key yet."""
+    source = source_of(folder, command)
+    if isinstance(source, _File) and not source.has_key:
+        return None
+    return source.load(may_make=False)
+
+
+def put(folder: Path, key: MasterKey) -> Path:
+    """Make a key the one of a data folder that has none; the answer is its place."""
+    return _File(folder).put(key)
+
+
+def encoded(key: MasterKey) -> bytes:
+    """A key as its file has it."""
+    return base64.b64encode(key.value) + b"\n"
+
+
 class _Given:
     """A key that is kept somewhere else: there the next one is put in its place, by people."""
 
@@ -155,37 +173,49 @@ class _File:
         self.name = str(self._current)
         self.after_rotation = f"Back up {self._current} now, apart from the database and the storage."
 
+    @property
+    def has_key(self) -> bool:
+        return self._current.exists()
+
+    def put(self, key: MasterKey) -> Path:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._write(self._current, key)
+        return self._current
+
     def load(self, may_make: bool) -> MasterKeys:
-        if may_make and not self._current.exists():
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._write(self._current)
-        if not self._current.exists():
+        if may_make and not self.has_key:
+            self.put(_fresh())
+        if not self.has_key:
             raise SetupError(
                 f"The master key {self._current} is missing. Restore it from its backup: without it, stored "
                 "configurations and variables cannot be read."
             )
-        return MasterKeys(_read(self._current), _read(self._next) if self._next.exists() else None)
+        return MasterKeys(read(self._current), read(self._next) if self._next.exists() else None)
 
     def begin_rotation(self) -> MasterKey:
         if not self._next.exists():
-            self._write(self._next)
-        return _read(self._next)
+            self._write(self._next, _fresh())
+        return read(self._next)
 
     def finish_rotation(self) -> None:
         self._next.replace(self._current)
         _sync_folder(self._folder)
 
-    def _write(self, path: Path) -> None:
-        """A new key: complete and on the disk under its name, or not there at all."""
+    def _write(self, path: Path, key: MasterKey) -> None:
+        """A new file: complete and on the disk under its name, or not there at all."""
         scratch = path.with_name("scratch")
         scratch.unlink(missing_ok=True)
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(base64.b64encode(os.urandom(secrets.KEY_BYTES)) + b"\n")
+            file.write(encoded(key))
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(path)
         _sync_folder(self._folder)
+
+
+def _fresh() -> MasterKey:
+    return MasterKey(os.urandom(secrets.KEY_BYTES))
 
 
 def _next_from_environment() -> MasterKey | None:
@@ -193,7 +223,8 @@ def _next_from_environment() -> MasterKey | None:
     return _decoded(given, NEXT_VARIABLE) if given else None
 
 
-def _read(path: Path) -> MasterKey:
+def read(path: Path) -> MasterKey:
+    """The key in a file; `SetupError` when there is none."""
     try:
         return _decoded(path.read_bytes().decode(errors="replace"), str(path))
     except OSError as error:

@@ -24,6 +24,8 @@ COMMANDS = {
     "key": "homeport.cli.key",
     "user": "homeport.cli.user",
     "doctor": "homeport.cli.doctor",
+    "backup": "homeport.cli.backup",
+    "restore": "homeport.cli.restore",
 }
 """Commands in the order of the help, and the module that has a function, or a group of commands, of that name."""
 

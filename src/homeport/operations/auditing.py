@@ -50,6 +50,8 @@ class Action(StrEnum):
     INVITATION_REVOKE = "invitation.revoke"
     VARIABLES_CHANGE = "variables.change"
     MASTER_KEY_ROTATE = "master_key.rotate"
+    RESTORE = "restore"
+    """The installation was made of a backup."""
     SIGNING_KEY_ROTATE = "signing_key.rotate"
     WEBHOOK_SECRET = "webhook.secret"  # noqa: S105 - the name of an action
     """A job's webhook got a secret, or a new one."""

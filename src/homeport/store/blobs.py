@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 from uuid import UUID
 
 import obstore
@@ -40,7 +40,7 @@ class Blobs:
 
     def put(self, workspace_id: UUID, kind: str, sha256: str, archive: Path) -> None:
         """Keep an archive; returns when the storage has it. Only configuration, which is small, is read whole."""
-        path = _path(workspace_id, kind, sha256)
+        path = path_of(workspace_id, kind, sha256)
         content = self._sealing.seal(workspace_id, archive.read_bytes(), path) if kind == _SEALED else archive
         try:
             obstore.put(self._store, path, content)
@@ -49,7 +49,7 @@ class Blobs:
 
     def get(self, workspace_id: UUID, kind: str, sha256: str) -> bytes:
         """The archive; `Unavailable` when the storage does not give it."""
-        path = _path(workspace_id, kind, sha256)
+        path = path_of(workspace_id, kind, sha256)
         try:
             content = bytes(obstore.get(self._store, path).bytes())
         except Exception as error:  # obstore raises its own kinds by backend
@@ -60,7 +60,7 @@ class Blobs:
         """The archive piece by piece; `Unavailable` comes before the first piece."""
         if kind == _SEALED:
             return iter([self.get(workspace_id, kind, sha256)])
-        path = _path(workspace_id, kind, sha256)
+        path = path_of(workspace_id, kind, sha256)
         try:
             found = obstore.get(self._store, path)
         except Exception as error:
@@ -108,7 +108,33 @@ def _not_taken(path: str, error: Exception) -> Unavailable:
     return Unavailable(f"The storage does not take {path}: {error}")
 
 
-def _path(workspace_id: UUID, kind: str, sha256: str) -> str:
+class Objects:
+    """The same storage as it is, by path: what is sealed stays sealed. For backups."""
+
+    def __init__(self, url: str) -> None:
+        self._store = _open(url)
+
+    def get(self, path: str, into: BinaryIO) -> bool:
+        """Copy an object; false when there is none. `Unavailable` when the storage does not give it."""
+        try:
+            pieces = obstore.get(self._store, path).stream()
+        except FileNotFoundError:
+            return False
+        except Exception as error:
+            raise Unavailable(f"The storage does not give {path}: {error}") from error
+        for piece in pieces:
+            into.write(piece)
+        return True
+
+    def put(self, path: str, file: Path) -> None:
+        try:
+            obstore.put(self._store, path, file)
+        except Exception as error:
+            raise _not_taken(path, error) from error
+
+
+def path_of(workspace_id: UUID, kind: str, sha256: str) -> str:
+    """Where an archive is kept."""
     return f"workspaces/{workspace_id}/{kind}/{sha256}.tar.gz"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import alembic.command
 import alembic.config
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 
 from homeport.errors import OutOfRoom, SetupError, Unavailable
 from homeport.store import dialects
@@ -80,12 +81,18 @@ class Database:
         self._engine.dispose()
 
 
+def revisions() -> list[str]:
+    """Of the schema, newest first. What is not among them is of a later version."""
+    scripts = ScriptDirectory.from_config(_alembic_config())
+    return [script.revision for script in scripts.walk_revisions()]
+
+
 def failed_itself(error: Exception) -> bool:
     """Whether it was the database that failed, whatever it was asked: gone, locked for long, or out of room."""
     return isinstance(error, (Unavailable, sa.exc.OperationalError, sa.exc.InterfaceError))
 
 
-def _alembic_config(connection: sa.Connection) -> alembic.config.Config:
+def _alembic_config(connection: sa.Connection | None = None) -> alembic.config.Config:
     config = alembic.config.Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection

@@ -116,6 +116,13 @@ def earliest(tx: Tx) -> datetime | None:
     return tx.execute(_EARLIEST).scalar_one_or_none()
 
 
+def pause_all(tx: Tx, now: datetime) -> int:
+    """The clock starts no job any more until somebody resumes it; how many it would have started."""
+    fires = sa.exists().where(table.c.job_id == jobs.table.c.id, table.c.next_at.is_not(None))
+    running = jobs.table.update().where(jobs.table.c.paused_at.is_(None), fires)
+    return tx.execute(running.values(paused_at=now, updated_at=now)).rowcount
+
+
 _ADVANCE = (
     table.update()
     .where(

@@ -346,6 +346,12 @@ def waiting_apps(tx: Tx, now: datetime, limit: int) -> list[Run]:
     return all_of(tx, Run, Kind.APP.of(_NEXT_PENDING).limit(limit), now=now)
 
 
+def pending(tx: Tx, limit: int) -> list[UUID]:
+    """Runs that wait for whatever it is, oldest first."""
+    query = sa.select(table.c.id).where(table.c.status == str(RunStatus.PENDING)).order_by(table.c.created_at)
+    return list(tx.execute(query.limit(limit)).scalars())
+
+
 @dataclass(frozen=True)
 class Sized:
     """A run whose job asks for a size of instance."""
