@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,10 +25,10 @@ def backend() -> str:
     return "sqlite"
 
 
-@pytest.fixture
-def url(world: World) -> Iterator[str]:
+@contextmanager
+def served(world: World, readiness: dict[str, Callable[[], None]]) -> Iterator[str]:
     """The world behind a real socket."""
-    config = uvicorn.Config(build_app(world.platform, {}), port=0, log_config=None, lifespan="off")
+    config = uvicorn.Config(build_app(world.platform, readiness), port=0, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -35,6 +36,12 @@ def url(world: World) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def url(world: World) -> Iterator[str]:
+    with served(world, {}) as url:
+        yield url
 
 
 @pytest.fixture

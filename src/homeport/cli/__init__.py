@@ -18,6 +18,7 @@ COMMANDS = {
     "up": "homeport.cli.up",
     "connect": "homeport.cli.connect",
     "demo": "homeport.cli.demo",
+    "status": "homeport.cli.status",
     "why": "homeport.cli.why",
     "schedule": "homeport.cli.schedule",
     "webhook": "homeport.cli.webhook",

@@ -23,6 +23,14 @@ class KnownWorkspace:
     email: str
 
 
+@dataclass(frozen=True)
+class Readiness:
+    version: str
+    is_ready: bool
+    checks: dict[str, str]
+    """Parts of the server: ok, or what is wrong."""
+
+
 class Server:
     """The few questions that these ask, each with an answer for people when it goes wrong."""
 
@@ -51,6 +59,17 @@ class Server:
         answer = self._ask("GET", "/healthz")
         if answer.status_code != 200:
             self._not_homeport(f"GET /healthz answers {answer.status_code}")
+
+    def readiness(self) -> Readiness:
+        """How the server is; nobody has to sign in for that."""
+        self.check_is_homeport()
+        try:
+            version = str(self._ask("GET", "/healthz").json()["version"])
+            answer = self._ask("GET", "/readyz")
+            checks = {str(name): str(result) for name, result in answer.json()["checks"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self._not_homeport("it tells no version, or not how its parts are")
+        return Readiness(version, answer.status_code == 200, checks)
 
     def reachable_workspaces(self) -> list[KnownWorkspace]:
         try:

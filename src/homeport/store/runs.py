@@ -346,6 +346,19 @@ def waiting_apps(tx: Tx, now: datetime, limit: int) -> list[Run]:
     return all_of(tx, Run, Kind.APP.of(_NEXT_PENDING).limit(limit), now=now)
 
 
+def count_active(tx: Tx) -> dict[tuple[str, str], int]:
+    """How many runs there are that are not over, by status and type of job."""
+    job_type = jobs.versions.c.definition["entry_point"]["job_type"].as_string().label("job_type")
+    active = (
+        sa.select(table.c.status, job_type)
+        .join(jobs.versions, jobs.versions.c.id == table.c.job_version_id)
+        .where(table.c.status.in_([str(status) for status in ACTIVE]))
+        .subquery()
+    )
+    query = sa.select(active.c.status, active.c.job_type, sa.func.count()).group_by(*active.c)
+    return {(status, job_type): count for status, job_type, count in tx.execute(query)}
+
+
 def pending(tx: Tx, limit: int) -> list[UUID]:
     """Runs that wait for whatever it is, oldest first."""
     query = sa.select(table.c.id).where(table.c.status == str(RunStatus.PENDING)).order_by(table.c.created_at)
