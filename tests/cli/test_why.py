@@ -8,14 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog
 import uvicorn
 from typer.testing import CliRunner
 
+from homeport.auth import master_keys
+from homeport.auth.master_keys import MasterKey
 from homeport.cli import app
 from homeport.server import build_app
 
 from ..builders import definition, until
-from ..world import World
+from ..world import MASTER_KEY, World
 
 Say = Callable[..., str]
 
@@ -124,3 +127,25 @@ def test_a_folder_that_is_not_connected_is_told_how(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["schedule", "--dir", str(tmp_path)])
     assert result.exit_code == 1
     assert "homeport connect" in result.output
+
+
+@pytest.fixture
+def own_log() -> Iterator[None]:
+    """A command on the server's machine says how its log looks; other tests have theirs."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.usefixtures("own_log")
+def test_on_the_servers_machine_neither_a_key_nor_a_server_is_needed(
+    say: Say, folder: Path, world: World, database_url: str
+) -> None:
+    master_keys.put(world.platform.settings.data_dir / "keys", MasterKey(MASTER_KEY))
+    (folder / ".dlt" / "secrets.toml").unlink()
+    there = ["--data-dir", str(world.platform.settings.data_dir), "--database-url", database_url]
+    assert "started run #1" in say("why", "load", *there)
+    assert say("schedule", "--hours", "3.5", *there).splitlines()[0].startswith("2026-")
+    world.stranger()
+    assert "--workspace NAME" in say("why", "load", *there, exit_code=1)
+    assert "started run #1" in say("why", "load", *there, "--workspace", world.workspace.name)

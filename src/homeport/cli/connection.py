@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import typer
 
@@ -25,6 +25,27 @@ ApiKey = Annotated[str | None, typer.Option(help="API key; default: the one that
 WorkspaceId = Annotated[
     str | None, typer.Option("--workspace", help="Id of the workspace; default: what the folder is connected to.")
 ]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="On the server's machine: its data folder. Then neither a key nor a running server is needed."
+    ),
+]
+DatabaseUrl = Annotated[
+    str | None, typer.Option(help="On the server's machine: its database, if it is not in the data folder.")
+]
+
+
+class Place(Protocol):
+    """A workspace that can be asked; the answers are those of the HTTP API."""
+
+    def jobs(self) -> Iterator[dict[str, Any]]:
+        """All jobs, archived ones too."""
+        ...
+
+    def explain(self, job_id: str, moment: str | None) -> dict[str, Any]: ...
+
+    def schedule(self, hours: float, limit: int) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -40,8 +61,13 @@ class Connected:
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return self.server.answer("POST", f"/api/v1/workspaces/{self.workspace_id}{path}", json=body)
 
+    def explain(self, job_id: str, moment: str | None) -> dict[str, Any]:
+        return self.get(f"/jobs/{job_id}/-explain", moment=moment)
+
+    def schedule(self, hours: float, limit: int) -> dict[str, Any]:
+        return self.get("/schedule", hours=hours, limit=limit)
+
     def jobs(self) -> Iterator[dict[str, Any]]:
-        """All jobs, archived ones too."""
         cursor: str | None = None
         while True:
             page = self.get("/jobs", limit=_PAGE, cursor=cursor)
@@ -68,14 +94,14 @@ def connected(folder: Path, url: str | None, api_key: str | None, workspace: str
     if missing:
         option = "--workspace" if missing == "workspace" else "--api-key"
         raise CannotConnect(
-            f"{folder.resolve()} names no {missing} for {base_url}. Run `homeport connect` there first, or pass "
-            f"{option}."
+            f"{folder.resolve()} names no {missing} for {base_url}. Run `homeport connect` there first, pass "
+            f"{option}, or on the server's own machine --data-dir."
         )
     with Server(base_url, str(key).strip(), origin, pinned) as server:
         yield Connected(server, workspace_id)
 
 
-def find_job(place: Connected, name: str) -> dict[str, Any]:
+def find_job(place: Place, name: str) -> dict[str, Any]:
     """The job that is meant: by its reference, or by the end of it if only one has that."""
     everything = list(place.jobs())
     wanted = name.strip().removeprefix("jobs.")

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from homeport.cli.connection import ApiKey, Folder, Url, WorkspaceId, connected
+from homeport.cli.connection import ApiKey, DatabaseUrl, DataDir, Folder, Url, WorkspaceId
+from homeport.cli.local_workspace import found_place
 
 
 def schedule(
@@ -19,10 +20,12 @@ def schedule(
     url: Url = None,
     api_key: ApiKey = None,
     workspace: WorkspaceId = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Show the coming moments of all schedules, with the windows that their runs will get."""
-    with connected(folder, url, api_key, workspace) as place:
-        answer = place.get("/schedule", hours=hours, limit=limit)
+    with found_place(folder, url, api_key, workspace, data_dir, database_url) as place:
+        answer = place.schedule(hours, limit)
     if as_json:
         print(json.dumps(answer, indent=2))
         return

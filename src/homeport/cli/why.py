@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from homeport.cli.connection import ApiKey, Folder, JobName, Url, WorkspaceId, connected, find_job
+from homeport.cli.connection import (
+    ApiKey,
+    DatabaseUrl,
+    DataDir,
+    Folder,
+    JobName,
+    Url,
+    WorkspaceId,
+    find_job,
+)
+from homeport.cli.local_workspace import found_place
 
 
 def why(
@@ -24,11 +34,13 @@ def why(
     url: Url = None,
     api_key: ApiKey = None,
     workspace: WorkspaceId = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Tell why a job ran, or did not, at a moment, and what to do about it."""
-    with connected(folder, url, api_key, workspace) as place:
+    with found_place(folder, url, api_key, workspace, data_dir, database_url) as place:
         found = find_job(place, job)
-        answer = place.get(f"/jobs/{found['id']}/-explain", moment=moment)
+        answer = place.explain(found["id"], moment)
     if as_json:
         print(json.dumps(answer, indent=2))
         return

@@ -1,17 +1,16 @@
 """API keys as an administrator at the server's terminal handles them: of anybody, and of any workspace."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from homeport.contract.people import CreateKeyRequest, CreateWorkspaceKeyRequest
-from homeport.errors import BadRequest, NotFound
-from homeport.operations import accounts, auditing, keys, sign_in
+from homeport.errors import NotFound
+from homeport.operations import accounts, auditing, keys, server_workspaces
 from homeport.operations.auditing import Action
 from homeport.operations.platform import Platform
 from homeport.store import credentials, people, workspaces
 from homeport.store.schema import Tx
-from homeport.store.workspaces import Workspace
 from homeport.telemetry import events
 
 
@@ -33,21 +32,16 @@ def create(platform: Platform, email: str | None, workspace: str | None, name: s
         assert email is not None
         request = CreateKeyRequest(name=name, expires_in_days=days)
         return keys.create_key(platform, accounts.principal_on_server(platform, email), request).api_key
-    with platform.database.read() as tx:
-        found = _workspace(tx, workspace)
-        owner = people.owner_of(tx, found.organization_id)
-    if owner is None:
-        raise NotFound(f"Nobody owns the organization of {found.name!r}; make somebody an owner first.")
+    acting, workspace_id = server_workspaces.acting_in(platform, workspace)
     asked = CreateWorkspaceKeyRequest(name=name, role=role, expires_in_days=days)  # type: ignore[arg-type]
-    acting = replace(sign_in.as_principal(owner, None), via="command")
-    return keys.create_workspace_key(platform, acting, found.id, asked).api_key
+    return keys.create_workspace_key(platform, acting, workspace_id, asked).api_key
 
 
 def listed(platform: Platform, email: str | None, workspace: str | None) -> list[Listed]:
     """Keys that are good, oldest first: all, somebody's, or a workspace's."""
     now = platform.clock.now()
     with platform.database.read() as tx:
-        wanted = None if workspace is None else _workspace(tx, workspace)
+        wanted = None if workspace is None else server_workspaces.find(tx, workspace)
         user = None if email is None else accounts.user_of(tx, email)
         found = [
             (key, holder) for key in credentials.all_keys(tx, now) if (holder := people.member(tx, key.member_id))
@@ -75,17 +69,6 @@ def revoke(platform: Platform, key_id: UUID) -> str:
         auditing.record_command(tx, holder.organization_id, Action.KEY_REVOKE, found.name, now, key=str(key_id))
     events.emit(events.KEY_REVOKED, key=str(key_id))
     return found.name
-
-
-def _workspace(tx: Tx, name: str) -> Workspace:
-    """By id, or by a name that only one has."""
-    found = workspaces.named(tx, name)
-    if not found:
-        raise NotFound(f"There is no workspace {name!r} here.")
-    if len(found) > 1:
-        ids = ", ".join(str(item.id) for item in found)
-        raise BadRequest(f"Several workspaces are named {name!r}; name one by its id: {ids}.")
-    return found[0]
 
 
 def _holder(tx: Tx, holder: people.Member, workspace_id: UUID | None) -> str:

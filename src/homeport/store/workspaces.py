@@ -129,6 +129,12 @@ def live(tx: Tx, workspace_ids: Collection[UUID]) -> set[UUID]:
     return set(tx.execute(_LIVE, {"ids": list(workspace_ids)}).scalars())
 
 
+def all_live(tx: Tx) -> list[Workspace]:
+    """All that are not archived, oldest first."""
+    query = sa.select(*_columns).where(table.c.archived_at.is_(None)).order_by(table.c.created_at)
+    return all_of(tx, Workspace, query)
+
+
 def named(tx: Tx, name: str) -> list[Workspace]:
     """Live workspaces of this name or id, oldest first: names need not be unique."""
     is_it = table.c.name == name
