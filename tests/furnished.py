@@ -1,6 +1,8 @@
 """A world with one of everything, so that any route can be asked for something that is there, by who may."""
 
+import io
 import re
+import tarfile
 import warnings
 from typing import Any
 from uuid import UUID
@@ -10,7 +12,7 @@ import httpx
 from homeport.api.access import RULES, Let
 from homeport.auth.principals import Principal
 from homeport.contract.people import CreateKeyRequest, CreateWorkspaceKeyRequest, InviteRequest
-from homeport.operations import change_jobs, invitations, keys, sign_in, uploads
+from homeport.operations import artifacts, change_jobs, invitations, keys, sign_in, uploads
 from homeport.server import build_app
 from homeport.web.visiting import COOKIE
 
@@ -53,6 +55,9 @@ class Furnished:
         self.beacon_token = beacon.rpartition("/")[2]
         self.finished.exit(0, lines=1)
         self.running = world.running("a")
+        artifacts.take_in(
+            world.platform, self.running.attempt_id, self.running.launch.session, "shop", artifacts_archive(), 0
+        )
         self.member = world.invite(member, "developer", "member")
         me, place = world.alice, world.workspace.id
         self.key = keys.create_key(world.platform, me, CreateKeyRequest(name="mine")).id
@@ -102,6 +107,7 @@ class Furnished:
             "token": self.beacon_token,
             "kind": "trace",
             "path": "orders",
+            "pipeline": "shop",
         }
         return {name: str(values[name]) for name in re.findall(r"{(\w+)(?::path)?}", path)}
 
@@ -136,6 +142,14 @@ class Furnished:
         path = f"/api/v1/workspaces/{self.world.workspace.id}/members"
         items = self.ask("GET", path, self.world.api_key).json()["items"]
         return next(str(item["id"]) for item in items if item["email"] == self.member.email)
+
+
+def artifacts_archive() -> bytes:
+    """Of what a pipeline leaves."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("state.json"))
+    return data.getvalue()
 
 
 _KINDS: Any = ("deployments", "configurations")

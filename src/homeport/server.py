@@ -187,7 +187,7 @@ class Server:
                 settings.app_idle_seconds,
                 settings.default_grace_seconds,
             ),
-            PruneExpired(database),
+            PruneExpired(database, self.platform.blobs),
             CollectEnvironments(self._engine),
             KeepLogs(
                 database,

@@ -21,7 +21,7 @@ def count(world: World, table: sa.Table) -> int:
 @on_both
 def test_codes_and_uploads_that_ended_are_forgotten_after_a_day(world: World) -> None:
     uploads.issue(world.platform, world.alice, world.workspace.id, "deployments")
-    duty = PruneExpired(world.database)
+    duty = PruneExpired(world.database, world.platform.blobs)
     duty.work(NOW + timedelta(hours=23))
     assert (count(world, credentials.table), count(world, packages.uploads)) == (2, 3)
     duty.work(NOW + timedelta(days=3))

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from homeport.contract.runner_protocol import ArtifactsLaunch
 from homeport.execution import launches
 from homeport.execution.launches import LaunchOrder, Limits, idle_limit_of, limits_of
 
@@ -112,6 +113,20 @@ def test_the_run_knows_who_it_is_and_sends_no_telemetry_away() -> None:
     assert variables["RUNTIME__API_BASE_URL"] == "http://127.0.0.1:4040"
     assert variables["RUNTIME__DLTHUB_TELEMETRY"] == "false"
     assert variables["MARIMO__ASSET_URL"] == ""
+
+
+@pytest.mark.parametrize(
+    ("launcher", "sync", "attach"), [("job", False, False), ("marimo", True, True), ("dashboard", True, False)]
+)
+def test_apps_get_what_pipelines_left_and_the_dashboard_fetches_it_itself(
+    launcher: str, sync: bool, attach: bool
+) -> None:
+    job = definition("a", "http:")
+    kind = "batch" if launcher == "job" else "interactive"
+    job["entry_point"] |= {"job_type": kind, "launcher": f"{LAUNCHERS}.{launcher}"}
+    found = composed(definition=job, profile="access")
+    assert found.artifacts == ArtifactsLaunch(profile="access", sync=sync, attach=attach)
+    assert found.variables.get("DASHBOARD__SYNC_FROM_RUNTIME") == ("true" if launcher == "dashboard" else None)
 
 
 @pytest.mark.parametrize(("profile", "storage"), [("prod", "prod"), ("access", "prod"), ("staging", "staging")])

@@ -254,12 +254,12 @@ def test_nothing_of_it_is_stored_in_the_clear(world: World, sender: Sender) -> N
 def test_deliveries_are_forgotten_after_thirty_days_and_runs_stay(world: World, sender: Sender) -> None:
     run_id = sender.post(sender.standard()).json()["job_run_id"]
     world.advance(days=29)
-    PruneExpired(world.database).work(world.clock.now())
+    PruneExpired(world.database, world.platform.blobs).work(world.clock.now())
     [run] = world.runs_of("a")
     with world.database.read() as tx:
         assert webhooks.of_run(tx, run.id) is not None
     world.advance(days=2)
-    PruneExpired(world.database).work(world.clock.now())
+    PruneExpired(world.database, world.platform.blobs).work(world.clock.now())
     with world.database.read() as tx:
         assert webhooks.of_run(tx, run.id) is None
     assert str(world.runs_of("a")[0].id) == run_id

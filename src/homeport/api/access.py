@@ -139,5 +139,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", f"{ATTEMPT}/lines"): Let.RUNNER,
     ("GET", f"{ATTEMPT}/control"): Let.RUNNER,
     ("POST", f"{ATTEMPT}/started"): Let.RUNNER,
+    ("GET", f"{ATTEMPT}/artifacts"): Let.RUNNER,
+    ("PUT", f"{ATTEMPT}/artifacts/{{pipeline}}"): Let.RUNNER,
+    ("GET", f"{ATTEMPT}/artifacts/{{pipeline}}"): Let.RUNNER,
     ("POST", f"{ATTEMPT}/exit"): Let.RUNNER,
 }

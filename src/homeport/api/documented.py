@@ -49,7 +49,7 @@ def answers_of(method: str, path: str) -> dict[int | str, dict[str, Any]]:
         statuses |= {409, 413}
     if path.endswith("result-trace"):
         statuses.add(413)
-    if "/packages/" in path or path.endswith("/control"):
+    if "/packages/" in path or path.endswith("/control") or "/artifacts" in path:
         statuses.add(409)
     if path.startswith(("/auth/", "/hooks/")) or (method == "POST" and path.endswith("/invitations")):
         statuses.add(429)
@@ -72,8 +72,8 @@ def install(app: FastAPI) -> None:
         if app.openapi_schema is None:
             found = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
             for path, operations in found["paths"].items():
-                for operation in operations.values():
-                    _correct(path, operation)
+                for method, operation in operations.items():
+                    _correct(path, method, operation)
             for name in ("HTTPValidationError", "ValidationError"):
                 found["components"]["schemas"].pop(name, None)
             app.openapi_schema = found
@@ -82,7 +82,7 @@ def install(app: FastAPI) -> None:
     app.openapi = document  # type: ignore[method-assign]
 
 
-def _correct(path: str, operation: dict[str, Any]) -> None:
+def _correct(path: str, method: str, operation: dict[str, Any]) -> None:
     operation["responses"].pop("422", None)
     kind = next((kind for ending, kind in _STREAMS.items() if path.endswith(ending)), None)
     if kind is not None:
@@ -96,5 +96,11 @@ def _correct(path: str, operation: dict[str, Any]) -> None:
             "required": True,
             "content": {"application/json": {"schema": {"type": "object"}}},
         }
+    if path.endswith("/artifacts/{pipeline}"):
+        archive = {"application/gzip": _BINARY}
+        if method == "put":
+            operation["requestBody"] = {"required": True, "content": archive}
+        else:
+            operation["responses"]["200"]["content"] = archive
     if path.startswith("/hooks/"):
         operation["requestBody"] = {"required": False, "content": {"*/*": _BINARY}}

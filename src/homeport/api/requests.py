@@ -92,6 +92,8 @@ def _limit_of(scope: Scope) -> int | None:
     if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
         return None
     path: str = scope["path"]
+    if scope["method"] == "PUT" and path.startswith("/runner/"):
+        return None
     if path.endswith(_COUNT_THEMSELVES) and path.startswith(("/api/", "/beacon/")):
         return None
     return next((limit for ending, limit in _LIMITS.items() if path.endswith(ending)), DEFAULT_LIMIT)

@@ -141,6 +141,9 @@ ROUTES: list[tuple[str, str, Callable[..., Any], int]] = [
     ("POST", f"{ATTEMPT}/lines", runner.lines, 200),
     ("GET", f"{ATTEMPT}/control", runner.control, 200),
     ("POST", f"{ATTEMPT}/started", runner.started, 200),
+    ("GET", f"{ATTEMPT}/artifacts", runner.list_artifacts, 200),
+    ("PUT", f"{ATTEMPT}/artifacts/{{pipeline}}", runner.take_artifacts, 200),
+    ("GET", f"{ATTEMPT}/artifacts/{{pipeline}}", runner.give_artifacts, 200),
     ("POST", f"{ATTEMPT}/exit", runner.finished, 200),
 ]
 

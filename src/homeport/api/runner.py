@@ -5,24 +5,30 @@ from typing import Annotated, Literal
 
 from fastapi import Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from homeport import bells
 from homeport.api.asking import PlatformOf, bearer_of
 from homeport.contract.runner_protocol import (
     Accepted,
+    ArtifactsAnswer,
     ClaimRequest,
     ControlAnswer,
     ExitRequest,
     Launch,
     LinesAnswer,
     LinesRequest,
+    PipelineName,
     StartedRequest,
 )
-from homeport.operations import run_attempts
+from homeport.errors import BadRequest, TooLarge
+from homeport.execution.artifact_archives import MOST_ARCHIVE_BYTES
+from homeport.operations import artifacts, run_attempts
 
 _LONGEST_POLL_SECONDS = 60.0
 _LOOK_AGAIN_SECONDS = 1.0
 """Without a ring, for orders that another server wrote."""
+_LONGEST_AGE_SECONDS = 100 * 365 * 86_400.0
 
 Session = Annotated[str, Depends(bearer_of)]
 AttemptId = Annotated[str, Path(max_length=100)]
@@ -65,6 +71,52 @@ async def control(
 def started(platform: PlatformOf, session: Session, attempt_id: AttemptId, request: StartedRequest) -> Accepted:
     run_attempts.begin(platform, attempt_id, session)
     return Accepted()
+
+
+async def take_artifacts(
+    request: Request,
+    platform: PlatformOf,
+    session: Session,
+    attempt_id: AttemptId,
+    pipeline: PipelineName,
+    age: Annotated[float, Query(ge=0, le=_LONGEST_AGE_SECONDS)] = 0,
+) -> Accepted:
+    """A gzipped tar; `age` is how many seconds ago it was written."""
+    await run_in_threadpool(artifacts.check, platform, attempt_id, session, pipeline)
+    archive = await _archive(request)
+    await run_in_threadpool(artifacts.take_in, platform, attempt_id, session, pipeline, archive, age)
+    return Accepted()
+
+
+async def _archive(request: Request) -> bytes:
+    """Refused while it comes in, not after: a body may be of any length."""
+    archive = bytearray()
+    try:
+        async for block in request.stream():
+            archive += block
+            if len(archive) > MOST_ARCHIVE_BYTES:
+                raise TooLarge(
+                    f"The artifacts of a pipeline are at most {MOST_ARCHIVE_BYTES} bytes when packed.",
+                    code="artifacts_too_large",
+                )
+    except ClientDisconnect:
+        raise BadRequest("The request ended before its body did.") from None
+    return bytes(archive)
+
+
+def list_artifacts(
+    platform: PlatformOf,
+    session: Session,
+    attempt_id: AttemptId,
+    known: Annotated[str | None, Query(max_length=100)] = None,
+) -> ArtifactsAnswer:
+    return artifacts.kept(platform, attempt_id, session, known)
+
+
+def give_artifacts(
+    platform: PlatformOf, session: Session, attempt_id: AttemptId, pipeline: PipelineName
+) -> Response:
+    return Response(artifacts.archive_of(platform, attempt_id, session, pipeline), media_type="application/gzip")
 
 
 def finished(platform: PlatformOf, session: Session, attempt_id: AttemptId, request: ExitRequest) -> Accepted:

@@ -10,6 +10,8 @@ from homeport.contract.log_lines import IoStream, Source, Stage
 
 MAX_LINES = 5_000
 MAX_LINE_CHARS = 300_000
+MAX_PIPELINE_NAME_CHARS = 200
+"""A folder is named after it: 255 bytes at most, of which some characters take several."""
 
 
 class ClaimRequest(Model):
@@ -64,6 +66,17 @@ class MemoryLaunch(Model):
     """A sentence, or nothing."""
 
 
+class ArtifactsLaunch(Model):
+    """What becomes of the artifacts of dlt's pipelines: state, schemas, the last trace."""
+
+    profile: str
+    """Below which name the run looks for them."""
+    sync: bool
+    """Whether those that are kept come to the run, and stay fresh while it lives."""
+    attach: bool
+    """Whether they lie in dlt's working folder, too, where `dlt.attach` finds them."""
+
+
 class Launch(Model):
     """All a runner needs to run one attempt; handed out once, for the ticket."""
 
@@ -94,6 +107,7 @@ class Launch(Model):
     """Set where the run is an app: the runner chooses its port and opens the tunnel."""
     memory: MemoryLaunch | None = None
     """none: no limit."""
+    artifacts: ArtifactsLaunch | None = None
 
 
 WireLine = tuple[datetime, IoStream, Source, Stage, Annotated[str, Field(max_length=MAX_LINE_CHARS)]]
@@ -132,6 +146,24 @@ class ExitRequest(Model):
     detail: str | None = Field(None, max_length=10_000)
     lines: int = Field(ge=0, le=MAX_COUNT)
     usage: UsageReport | None = None
+
+
+PipelineName = Annotated[str, Field(min_length=1, max_length=MAX_PIPELINE_NAME_CHARS)]
+
+
+class KeptArtifacts(Model):
+    """Of one pipeline."""
+
+    pipeline: str
+    sha256: str
+    """Of the archive."""
+    size_bytes: int
+
+
+class ArtifactsAnswer(Model):
+    etag: str
+    pipelines: list[KeptArtifacts] | None
+    """null: still those that the runner knows."""
 
 
 class Accepted(Model):

@@ -1,10 +1,11 @@
 """Forgets what has run out: uploads that were never made, codes, browser sessions, logins, failed tries, bodies of
-webhooks, reasons of starts that were declined."""
+webhooks, reasons of starts that were declined, artifacts that were replaced."""
 
 from datetime import datetime, timedelta
 
 from homeport.store import (
     app_passes,
+    artifacts,
     credentials,
     declined_starts,
     device_codes,
@@ -13,6 +14,7 @@ from homeport.store import (
     refresh_tokens,
     webhooks,
 )
+from homeport.store.blobs import Blobs
 from homeport.store.database import Database
 
 _EVERY_SECONDS = 3600.0
@@ -21,14 +23,18 @@ _KEPT_FOR = timedelta(days=1)
 _DELIVERIES_KEPT_FOR = timedelta(days=30)
 """Senders try for days at most; bodies may hold what nobody should keep for long."""
 _REASONS_KEPT_FOR = timedelta(days=90)
+_STRAYS_KEPT_FOR = timedelta(hours=1)
+"""Far longer than it takes to store or delete an object."""
+_STRAYS_AT_ONCE = 500
 
 
 class PruneExpired:
     name = "pruning"
     topic = None
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, blobs: Blobs) -> None:
         self._database = database
+        self._blobs = blobs
 
     def work(self, now: datetime) -> float:
         with self._database.write() as tx:
@@ -40,4 +46,7 @@ class PruneExpired:
             failed_tries.delete_before(tx, now - _KEPT_FOR)
             webhooks.delete_before(tx, now - _DELIVERIES_KEPT_FOR)
             declined_starts.delete_before(tx, now - _REASONS_KEPT_FOR)
+            strays = artifacts.old_strays(tx, now - _STRAYS_KEPT_FOR, _STRAYS_AT_ONCE)
+        for workspace_id, name in strays:
+            artifacts.delete_strays(self._database, self._blobs, workspace_id, [name])
         return _EVERY_SECONDS

@@ -27,7 +27,7 @@ _LONGEST_READ = 128 * 1024
 def examine(archive: Path, max_bytes: int) -> list[dict[str, Any]]:
     """The files manifest of the archive, sorted by path; `BadRequest` names the member that is refused."""
     try:
-        with _Gunzip(archive, "rb") as unzipped, tarfile.open(fileobj=unzipped, mode="r:") as tar:
+        with Gunzip(archive, "rb") as unzipped, tarfile.open(fileobj=unzipped, mode="r:") as tar:
             files = _Examination(max_bytes).run(tar)
     # RecursionError: tarfile follows a chain of extended headers by calling itself
     except (tarfile.TarError, EOFError, OSError, zlib.error, RecursionError) as error:
@@ -35,7 +35,7 @@ def examine(archive: Path, max_bytes: int) -> list[dict[str, Any]]:
     return sorted(files, key=lambda file: str(file["relative_path"]))
 
 
-class _Gunzip(gzip.GzipFile):
+class Gunzip(gzip.GzipFile):
     """Gives out small pieces only, so that no header of an archive fills the memory."""
 
     def read(self, size: int | None = -1) -> bytes:

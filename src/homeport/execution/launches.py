@@ -10,7 +10,14 @@ from typing import Any
 from uuid import UUID
 
 from homeport.contract import dlt_deployment
-from homeport.contract.runner_protocol import AppLaunch, FileLaunch, Launch, MemoryLaunch, PackageLaunch
+from homeport.contract.runner_protocol import (
+    AppLaunch,
+    ArtifactsLaunch,
+    FileLaunch,
+    Launch,
+    MemoryLaunch,
+    PackageLaunch,
+)
 from homeport.execution import environments, secret_values
 
 DATA_PROFILES = {"access": "prod"}
@@ -83,6 +90,11 @@ class LaunchOrder:
     """With which the run's code asks the API."""
 
 
+def data_profile(profile: str) -> str:
+    """The profile whose data a run under this one works on."""
+    return DATA_PROFILES.get(profile, profile)
+
+
 def limits_of(definition: dlt_deployment.Definition, timeout: float, grace: float) -> Limits:
     """The job's limits, with the server's defaults where it sets none (run contract §10).
 
@@ -130,7 +142,7 @@ def compose(order: LaunchOrder, session: str, configuration_sha256: str, secrets
         session=session,
         lease_seconds=order.lease_seconds,
         root_name=_folder_name(order.workspace_name),
-        storage=f"{order.workspace_id}/{DATA_PROFILES.get(order.profile, order.profile)}",
+        storage=f"{order.workspace_id}/{data_profile(order.profile)}",
         carry=order.run_id.hex if order.carries else None,
         notes=list(order.notes),
         environment=environment,
@@ -158,6 +170,7 @@ def compose(order: LaunchOrder, session: str, configuration_sha256: str, secrets
         spool_bytes=order.spool_bytes,
         app=_app(order),
         memory=order.memory,
+        artifacts=_artifacts(order),
     )
 
 
@@ -181,6 +194,17 @@ def _app(order: LaunchOrder) -> AppLaunch | None:
     return AppLaunch(ready_path=ready_path, start_seconds=order.app_start_seconds)
 
 
+_DASHBOARD = "dashboard"
+"""dlt's own, which has a folder of artifacts copied to where it looks, at each visit."""
+
+
+def _artifacts(order: LaunchOrder) -> ArtifactsLaunch:
+    """Runs that load have their state from the destination: it comes to apps alone."""
+    is_app = is_interactive(order.definition)
+    is_dashboard = launcher_name(order.definition) == _DASHBOARD
+    return ArtifactsLaunch(profile=order.profile, sync=is_app, attach=is_app and not is_dashboard)
+
+
 def _variables(order: LaunchOrder) -> dict[str, str]:
     """Run contract §7.1. The runner adds what only the node knows: PATH, HOME, folders."""
     return {
@@ -197,6 +221,7 @@ def _variables(order: LaunchOrder) -> dict[str, str]:
         "RUNTIME__DATAPLANE_BASE_URL": order.api_url,
         # dlt would send anonymous usage data off this machine
         "RUNTIME__DLTHUB_TELEMETRY": "false",
+        **({"DASHBOARD__SYNC_FROM_RUNTIME": "true"} if launcher_name(order.definition) == _DASHBOARD else {}),
         **({"RUNTIME__DLTHUB_DSN": order.beacon_url} if order.beacon_url else {}),
         **({"RUNTIME__AUTH_TOKEN": order.token} if order.token else {}),
         **(_webhook_variables(order.webhook) if order.webhook else {}),

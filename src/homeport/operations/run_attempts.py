@@ -75,7 +75,7 @@ def claim(platform: Platform, attempt_id: str, request: ClaimRequest) -> Launch:
 def package(platform: Platform, attempt_id: str, session: str, which: Literal["code", "configuration"]) -> bytes:
     """An archive that the attempt's run is pinned to."""
     with platform.database.write() as tx:
-        run = _run_of(tx, _speaking(tx, attempt_id, session, platform.clock.now()))
+        run = run_of(tx, speaking(tx, attempt_id, session, platform.clock.now()))
         kind = "deployments" if which == "code" else "configurations"
         package_id = run.deployment_id if which == "code" else run.configuration_id
         found = packages.get(tx, run.workspace_id, kind, package_id)
@@ -96,9 +96,9 @@ def take_lines(
 ) -> LinesAnswer:
     """Keep lines of the log; an empty list is a sign of life."""
     with platform.database.write() as tx:
-        attempt = _speaking(tx, attempt_id, session, platform.clock.now())
+        attempt = speaking(tx, attempt_id, session, platform.clock.now())
         wanted = writing.append(tx, attempt, first, lines)
-        run = _run_of(tx, attempt)
+        run = run_of(tx, attempt)
     if lines:
         platform.bells.ring(bells.log_of(attempt.run_id))
     return LinesAnswer(next=wanted, cancel=run.status == RunStatus.CANCELLING)
@@ -108,9 +108,9 @@ def take_block(platform: Platform, attempt_id: str, session: str, block: LineBlo
     """The same with lines that were not taken apart."""
     packed = log_chunks.pack(block.rows)  # before the transaction, which others may wait for
     with platform.database.write() as tx:
-        attempt = _speaking(tx, attempt_id, session, platform.clock.now())
+        attempt = speaking(tx, attempt_id, session, platform.clock.now())
         wanted = writing.append_block(tx, attempt, block, packed)
-        run = _run_of(tx, attempt)
+        run = run_of(tx, attempt)
     if block.count:
         platform.bells.ring(bells.log_of(attempt.run_id))
     return LinesAnswer(next=wanted, cancel=run.status == RunStatus.CANCELLING)
@@ -123,8 +123,8 @@ def orders(platform: Platform, attempt_id: str, session: str) -> Orders:
     """
     now = platform.clock.now()
     with platform.database.read() as tx:
-        attempt = _attempt_of(tx, attempt_id, session)
-        run = _run_of(tx, attempt)
+        attempt = attempt_of(tx, attempt_id, session)
+        run = run_of(tx, attempt)
     if now - attempt.contact_at > _CONTACT_EVERY:
         with platform.database.write() as tx:
             attempts.hear(tx, attempt.id, now)
@@ -135,7 +135,7 @@ def begin(platform: Platform, attempt_id: str, session: str) -> None:
     """The run's process lives."""
     now = platform.clock.now()
     with platform.database.write() as tx:
-        attempt = _speaking(tx, attempt_id, session, now)
+        attempt = speaking(tx, attempt_id, session, now)
         if attempts.begin(tx, attempt.id, now):
             # a cancel may have come first: then the run is `cancelling`, and stays so
             runs.apply(tx, attempt.run_id, lifecycle.BEGIN, now)
@@ -153,7 +153,7 @@ def finish(platform: Platform, attempt_id: str, session: str, report: ExitReques
             if attempts.ended_session(tx, attempt_id, secrets.hash_of(session)):
                 return  # the answer to the first report got lost
             raise NotSignedIn("This session does not speak for that attempt.")
-        run = _run_of(tx, attempt)
+        run = run_of(tx, attempt)
         if report.lines > attempt.next_line:
             raise Conflict("Lines of the log are missing: send them first.", code="lines_missing")
         detail = report.detail or (run.end_detail if report.cause == "cancelled" else None)
@@ -170,14 +170,15 @@ def finish(platform: Platform, attempt_id: str, session: str, report: ExitReques
     run_endings.announce(platform.bells, ended)
 
 
-def _speaking(tx: Tx, attempt_id: str, session: str, now: datetime) -> attempts.Attempt:
+def speaking(tx: Tx, attempt_id: str, session: str, now: datetime) -> attempts.Attempt:
     """The live attempt that this session speaks for; marks the contact."""
-    attempt = _attempt_of(tx, attempt_id, session)
+    attempt = attempt_of(tx, attempt_id, session)
     attempts.hear(tx, attempt.id, now)
     return attempt
 
 
-def _attempt_of(tx: Tx, attempt_id: str, session: str) -> attempts.Attempt:
+def attempt_of(tx: Tx, attempt_id: str, session: str) -> attempts.Attempt:
+    """The same without marking it, for what is asked again and again."""
     attempt = attempts.of_session(tx, attempt_id, secrets.hash_of(session))
     if attempt is None:
         if attempts.ended_session(tx, attempt_id, secrets.hash_of(session)):
@@ -186,7 +187,7 @@ def _attempt_of(tx: Tx, attempt_id: str, session: str) -> attempts.Attempt:
     return attempt
 
 
-def _run_of(tx: Tx, attempt: attempts.Attempt) -> runs.Run:
+def run_of(tx: Tx, attempt: attempts.Attempt) -> runs.Run:
     run = runs.get(tx, attempt.run_id)
     assert run is not None
     return run

@@ -1,7 +1,9 @@
-"""Archives of code and configuration, and logs, in object storage: a folder by default; S3, GCS, Azure by URL.
+"""Archives of code and configuration, logs and artifacts, in object storage: a folder by default; S3, GCS, Azure
+by URL.
 
 Content is addressed by its digest, so writing the same bytes twice is harmless. Configuration holds secrets and
-is sealed before it gets here, with the workspace's key and for its path: the storage never sees the key.
+is sealed before it gets here, with the workspace's key and for its path: the storage never sees the key. So are
+artifacts of pipelines, which are addressed by names that are used once, for they are replaced.
 """
 
 import errno
@@ -17,8 +19,8 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from homeport.errors import OutOfRoom, SetupError, Unavailable
 
-_SEALED = "configurations"
-"""The kind of archive that is encrypted."""
+_SEALED = frozenset({"configurations", "artifacts"})
+"""The kinds of archives that are encrypted."""
 
 
 class Sealing(Protocol):
@@ -40,11 +42,20 @@ class Blobs:
 
     def put(self, workspace_id: UUID, kind: str, sha256: str, archive: Path) -> None:
         """Keep an archive; returns when the storage has it. Only configuration, which is small, is read whole."""
-        path = path_of(workspace_id, kind, sha256)
-        content = self._sealing.seal(workspace_id, archive.read_bytes(), path) if kind == _SEALED else archive
+        if kind in _SEALED:
+            self.put_sealed(workspace_id, kind, sha256, archive.read_bytes())
+        else:
+            self._put(path_of(workspace_id, kind, sha256), archive)
+
+    def put_sealed(self, workspace_id: UUID, kind: str, name: str, content: bytes) -> None:
+        """Keep what is encrypted at rest; `Unavailable` when the storage does not take it."""
+        path = path_of(workspace_id, kind, name)
+        self._put(path, self._sealing.seal(workspace_id, content, path))
+
+    def _put(self, path: str, content: bytes | Path) -> None:
         try:
             obstore.put(self._store, path, content)
-        except Exception as error:
+        except Exception as error:  # obstore raises its own kinds by backend
             raise _not_taken(path, error) from error
 
     def get(self, workspace_id: UUID, kind: str, sha256: str) -> bytes:
@@ -52,13 +63,13 @@ class Blobs:
         path = path_of(workspace_id, kind, sha256)
         try:
             content = bytes(obstore.get(self._store, path).bytes())
-        except Exception as error:  # obstore raises its own kinds by backend
+        except Exception as error:
             raise Unavailable(f"The storage does not give {path}: {error}") from error
-        return self._sealing.open(workspace_id, content, path) if kind == _SEALED else content
+        return self._sealing.open(workspace_id, content, path) if kind in _SEALED else content
 
     def stream(self, workspace_id: UUID, kind: str, sha256: str) -> Iterator[bytes]:
         """The archive piece by piece; `Unavailable` comes before the first piece."""
-        if kind == _SEALED:
+        if kind in _SEALED:
             return iter([self.get(workspace_id, kind, sha256)])
         path = path_of(workspace_id, kind, sha256)
         try:
@@ -82,6 +93,10 @@ class Blobs:
             return bytes(obstore.get_range(self._store, path, start=offset, length=length))
         except Exception as error:
             raise Unavailable(f"The storage does not give {path}: {error}") from error
+
+    def delete(self, workspace_id: UUID, kind: str, name: str) -> None:
+        """One that is gone already is no fault."""
+        self.delete_log(path_of(workspace_id, kind, name))
 
     def delete_log(self, path: str) -> None:
         """One that is gone already is no fault."""

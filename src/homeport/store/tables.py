@@ -3,6 +3,7 @@
 from homeport.store import (
     app_passes,
     apps,
+    artifacts,
     attempts,
     audit_log,
     beacon_reports,
@@ -37,6 +38,7 @@ from homeport.store.schema import metadata
 __all__ = [
     "app_passes",
     "apps",
+    "artifacts",
     "attempts",
     "audit_log",
     "beacon_reports",
