@@ -6,11 +6,12 @@ import httpx
 import pytest
 
 from homeport.contract.identity import CreateWorkspaceRequest
-from homeport.operations import workspaces
+from homeport.operations import artifacts, workspaces
 from homeport.scheduling.instances import Room
 from homeport.web.run import LINES_AT_ONCE
 
 from ..builders import definition
+from ..furnished import artifacts_archive
 from ..world import World
 
 
@@ -209,6 +210,18 @@ def test_a_pipeline_shows_who_loads_it(alice: httpx.Client, home: str, shop: Wor
     assert "Load the shop" in page
     assert "pending" in page
     assert "report (shop)" not in page
+    assert "What apps find" not in page
+
+
+def test_a_pipeline_shows_what_apps_find_of_it_and_which_run_left_that(
+    alice: httpx.Client, home: str, shop: World
+) -> None:
+    runner = shop.running("shop.load")
+    artifacts.take_in(shop.platform, runner.attempt_id, runner.launch.session, "fruitshop", artifacts_archive(), 0)
+    page = alice.get(f"{home}/pipelines/fruitshop").text
+    section = page[page.index("What apps find") :]
+    assert f"/runs/{runner.run_id}" in section
+    assert "<td>prod</td>" in section
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from homeport.scheduling.freshness import parse_freshness
 from homeport.scheduling.instances import Size, size_of
 from homeport.scheduling.triggers import TriggerKind, parse_trigger
 from homeport.store import (
+    artifacts,
     attempts,
     declined_starts,
     job_lists,
@@ -36,6 +37,7 @@ from homeport.store import (
     ticks,
     workspaces,
 )
+from homeport.store.artifacts import Artifacts
 from homeport.store.jobs import CurrentJob, JobVersion
 from homeport.store.listing import Start
 from homeport.store.packages import Package
@@ -168,6 +170,8 @@ class PipelineDetails:
     workspace: Workspace
     jobs: list[JobSeen]
     runs: list[RunSeen]
+    kept: list[tuple[Artifacts, RunSeen]]
+    """What apps find of it, and the run that left it; by profile."""
 
 
 @dataclass(frozen=True)
@@ -333,7 +337,14 @@ def pipeline(platform: Platform, principal: Principal, workspace_id: UUID, name:
             filters = run_lists.Filters(job_id=current.job.id)
             latest += run_lists.newest(tx, workspace_id, filters, RUNS_OF_A_JOB)
         latest.sort(key=lambda item: (item.created_at, item.number), reverse=True)
-        return PipelineDetails(found, _jobs_seen(tx, loading), _seen(tx, latest[:RUNS_OF_A_JOB]))
+        kept = artifacts.of_pipeline(tx, workspace_id, name)
+        left_by = [run for item in kept if (run := runs.get(tx, item.run_id)) is not None]
+        return PipelineDetails(
+            found,
+            _jobs_seen(tx, loading),
+            _seen(tx, latest[:RUNS_OF_A_JOB]),
+            list(zip(kept, _seen(tx, left_by), strict=True)),
+        )
 
 
 def log_lines(platform: Platform, run_id: UUID, from_line: int, limit: int) -> tuple[list[LogLine], int]:

@@ -28,7 +28,7 @@ from homeport.web.job import Bar, EdgeItem, JobPage, PipelineLink, PublicLinkPar
 from homeport.web.keys import KeyList, KeyRow, KeysPage
 from homeport.web.members import InvitationRow, MemberRow, MembersPage, WorkspacePart
 from homeport.web.open_app import OpenAppPage
-from homeport.web.pipeline import PipelinePage
+from homeport.web.pipeline import KeptRow, PipelinePage
 from homeport.web.rendering import Page, Renderer
 from homeport.web.rows import JobRow, LatestRun, RunRow, TickRow
 from homeport.web.run import AttemptRow, LogPart, LogRow, NotStartedItem, RunPage, UsageItem
@@ -320,7 +320,13 @@ _HOSTILE_JOB = replace(
 )
 _HOSTILE_RUN = _run(1, "failed", NOW, 1, label=HOSTILE, trigger=HOSTILE, person=HOSTILE, why=HOSTILE)
 
-_PIPELINE_PAGE = PipelinePage(Frame("fruitshop", NOW, _PERSON, (_WORKSPACE,)), "fruitshop", _JOBS[2:3], _RUNS[:1])
+_PIPELINE_PAGE = PipelinePage(
+    Frame("fruitshop", NOW, _PERSON, (_WORKSPACE,)),
+    "fruitshop",
+    _JOBS[2:3],
+    _RUNS[:1],
+    (KeptRow("prod", _RUNS[0], _ago(minutes=4), 24_310), KeptRow("staging", _RUNS[0], _ago(days=2), 19_004)),
+)
 
 _ID = UUID(int=1)
 _KEY = KeyResponse(
@@ -504,7 +510,10 @@ STORIES: dict[str, Page] = {
         log=replace(_FAILED_RUN.log, rows=(LogRow(0, NOW, "user", False, HOSTILE),)),
     ),
     "pipeline": _PIPELINE_PAGE,
-    "pipeline-never-ran": replace(_PIPELINE_PAGE, jobs=_JOBS[4:], runs=()),
+    "pipeline-never-ran": replace(_PIPELINE_PAGE, jobs=_JOBS[4:], runs=(), kept=()),
+    "pipeline-hostile": replace(
+        _PIPELINE_PAGE, name=HOSTILE, runs=(), kept=(KeptRow(HOSTILE, _HOSTILE_RUN, NOW, 1),)
+    ),
     "error": ErrorPage(
         Frame("Not found", NOW, _PERSON), 404, "Not found", "There is no run 318 in this workspace.", (), "/"
     ),
