@@ -21,11 +21,13 @@ from homeport_runner.app import App
 from homeport_runner.control import Control
 from homeport_runner.environment import ready_environment
 from homeport_runner.image import Image
+from homeport_runner.inbox import Inbox
 from homeport_runner.launch import Launch
 from homeport_runner.lease import Lease
 from homeport_runner.masking import Masking
 from homeport_runner.node import Node, make_private, remove
 from homeport_runner.orders import LOST, Orders, Stopped
+from homeport_runner.outbox import Outbox
 from homeport_runner.packages import carry_state, lay_out_workspace
 from homeport_runner.phone import Fenced, Phone
 from homeport_runner.pipes import Pipes
@@ -41,6 +43,8 @@ from homeport_runner.uv import Uv
 from homeport_runner.variables import variables_of_run
 
 _DRAIN_SECONDS = 2.0
+_PATIENCE_OF_LEASE = 5
+"""The part of a lease that a server is asked to take artifacts when it takes lines: usually a minute."""
 _LAST_LINES = 300
 """In which the end of a failed run is looked for: dlt's tracebacks have a hundred lines or two."""
 LEASE_OVER = 75
@@ -83,7 +87,10 @@ class Attempt:
         def tunnel(port: int) -> Tunnel:
             return Tunnel(server_url, attempt_id, launch.session, port)
 
+        self._outbox = None if launch.artifacts is None else self._make_outbox(phone())
+        self._inbox: Inbox | None = None
         self._app = None if launch.app is None else App(launch.app, orders, tunnel)
+        self._new_phone = phone
         self._phone = phone()
         self._uplink = Uplink(phone(), self._spool, orders, lambda: self._leave(FENCED))
         self._control = Control(phone(), orders, launch.lease_seconds, lambda: self._leave(FENCED))
@@ -97,6 +104,8 @@ class Attempt:
             self._lease.disarm()
             self._tethered.bring_down()
             # before the report: a server whose disk this run has filled could not take that
+            if self._inbox is not None:
+                self._inbox.finish()
             self._clear_away_the_run()
             return self._report(ending)
         finally:
@@ -146,6 +155,7 @@ class Attempt:
         uv = Uv(self._node.uv, make_private(self._folder / "build"), self._tethered, spool, orders)
         with ready_environment(self._node.environments, launch.environment, uv, spool, orders) as environment:
             orders.check()
+            self._fetch_artifacts(root)
             return self._run(environment, root)
 
     def _run(self, environment: Path, root: Path) -> Ending:
@@ -164,6 +174,9 @@ class Attempt:
         except CannotStart as error:
             raise SetupFailed(f"the run's process cannot be started: {error}") from error
         self._is_started = True
+        for beside in (self._outbox, self._inbox):
+            if beside is not None:
+                beside.start()
         ahead = Ahead(self._spool_folder, self._spool)
         pipes = Pipes(process.output, self._spool, "user", "run", ahead)
         pipes.start()
@@ -208,7 +221,27 @@ class Attempt:
             home=make_private(self._folder / "home"),
             temporary=make_private(self._folder / "tmp"),
             storage=make_private(self._node.storage(self._launch.storage)),
+            artifacts={
+                **({"SEND": self._outbox.folder} if self._outbox is not None else {}),
+                **({"SYNC": self._folder / "synced"} if self._inbox is not None else {}),
+            },
         )
+
+    def _make_outbox(self, phone: Phone) -> Outbox:
+        storage = self._node.storage(self._launch.storage)
+        return Outbox(phone, make_private(self._folder / "left"), storage, self._masking, self._remark)
+
+    def _fetch_artifacts(self, root: Path) -> None:
+        wanted = self._launch.artifacts
+        if wanted is not None and wanted.sync:
+            attach_below = root if wanted.attach else None
+            synced = self._folder / "synced"
+            lease = self._launch.lease_seconds
+            self._inbox = Inbox(self._new_phone(), synced, wanted.profile, attach_below, lease, self._remark)
+            self._inbox.fetch(self._orders)
+
+    def _remark(self, words: str) -> None:
+        self._spool.remark(words, "run")
 
     def _input_files(self) -> dict[str, str]:
         """Lay out what the run reads, for the owner's eyes only; the variables that say where it is."""
@@ -220,16 +253,29 @@ class Attempt:
         return {file.variable: str(folder / file.name) for file in self._launch.inputs}
 
     def _report(self, ending: Ending) -> bool:
-        """Every line first, then how it ended: who reads the exit finds the log complete."""
+        """Artifacts and every line first, then how it ended: who reads the exit finds the rest complete."""
         detail = None if ending.detail is None else self._masking.text(ending.detail)
         ending = replace(ending, detail=detail)
         until = clocks.now() + REPORT_SECONDS
+        self._send_artifacts()
         self._spool.close()
         self._uplink.finish()
         if not self._uplink.wait_until_drained(REPORT_SECONDS):
             return False
         self._control.finish()
         return report_exit(self._phone, ending, self._spool.total, until)
+
+    def _send_artifacts(self) -> None:
+        outbox = self._outbox
+        if outbox is None:
+            return
+        outbox.finish()
+        if outbox.send_rest(patience=0):
+            return
+        patience = self._launch.lease_seconds / _PATIENCE_OF_LEASE
+        # A server that is away is waited for anyway, with the lines; only then does patience begin.
+        if not (self._uplink.wait_until_caught_up(REPORT_SECONDS) and outbox.send_rest(patience)):
+            outbox.give_up()
 
     def _leave(self, code: int) -> NoReturn:
         """The attempt is no longer ours: end what was started, at once and from whichever thread.
@@ -247,7 +293,7 @@ class Attempt:
             os._exit(code)
 
     def _clear_away_the_run(self) -> None:
-        for used in ("work", "tmp", "home", "inputs", "build"):
+        for used in ("work", "tmp", "home", "inputs", "build", "synced"):
             remove(self._folder / used)
 
 

@@ -46,6 +46,18 @@ class InputFile:
 
 
 @dataclass(frozen=True)
+class Artifacts:
+    """What becomes of the artifacts of dlt's pipelines: state, schemas, the last trace."""
+
+    profile: str
+    """Below which name the run looks for them."""
+    sync: bool
+    """Whether those that the server keeps come to the run, and stay fresh while it lives."""
+    attach: bool
+    """Whether they lie in dlt's working folder, too, where `dlt.attach` finds them."""
+
+
+@dataclass(frozen=True)
 class Launch:
     session: str = field(repr=False)
     lease_seconds: float
@@ -71,6 +83,8 @@ class Launch:
     """Set where the run is an app."""
     memory: Limit | None = None
     """How much it may have; none: any."""
+    artifacts: Artifacts | None = None
+    """None: the server does not keep any."""
 
 
 def parse_launch(document: Mapping[str, Any]) -> Launch:
@@ -86,6 +100,7 @@ def _parse(document: Mapping[str, Any]) -> Launch:
     environment = document["environment"]
     app = document.get("app")
     memory = document.get("memory")
+    artifacts = document.get("artifacts")
     packages = document["packages"]
     configuration = packages.get("configuration")
     timeout = document.get("timeout_seconds")
@@ -112,6 +127,7 @@ def _parse(document: Mapping[str, Any]) -> Launch:
         spool_bytes=int(document.get("spool_bytes") or DEFAULT_SPOOL_BYTES),
         app=Wanted(app.get("ready_path"), float(app["start_seconds"])) if app else None,
         memory=Limit(int(memory["limit_bytes"]), str(memory["holder"]), str(memory["advice"])) if memory else None,
+        artifacts=_artifacts(artifacts) if artifacts else None,
     )
 
 
@@ -124,6 +140,10 @@ def parse_environment(environment: Mapping[str, Any]) -> Environment:
         notes=tuple(environment.get("notes") or ()),
         asked_at=float(environment.get("asked_at") or 0),
     )
+
+
+def _artifacts(document: Mapping[str, Any]) -> Artifacts:
+    return Artifacts(_plain_name(document["profile"]), bool(document["sync"]), bool(document["attach"]))
 
 
 def _plain_name(name: str) -> str:

@@ -23,6 +23,7 @@ from homeport_runner import clocks
 _NOT_NOW = frozenset({408, 425, 429})
 _TIMEOUT_SECONDS = 30.0
 _CHUNK = 256 * 1024
+_JSON = "application/json"
 
 
 class PhoneError(Exception):
@@ -92,6 +93,10 @@ class Phone:
         """Post JSON that is encoded already."""
         return self._call("POST", path, body, None)
 
+    def put_archive(self, path: str, body: bytes) -> dict[str, Any]:
+        """A larger one may take longer: a second for each quarter of a MiB."""
+        return self._call("PUT", path, body, self._timeout + len(body) / _CHUNK, "application/gzip")
+
     def download(self, path: str, take: Callable[[bytes], object]) -> None:
         """Hand the bytes of an answer to `take`, piece by piece."""
         response = self._request("GET", path, None, None)
@@ -115,8 +120,10 @@ class Phone:
             self._connection.close()
             self._connection = None
 
-    def _call(self, method: str, path: str, body: bytes | None, timeout: float | None) -> dict[str, Any]:
-        response = self._request(method, path, body, timeout)
+    def _call(
+        self, method: str, path: str, body: bytes | None, timeout: float | None, kind: str = _JSON
+    ) -> dict[str, Any]:
+        response = self._request(method, path, body, timeout, kind)
         try:
             answer = json.loads(response.read() or b"{}")
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -127,11 +134,11 @@ class Phone:
         return answer
 
     def _request(
-        self, method: str, path: str, body: bytes | None, timeout: float | None
+        self, method: str, path: str, body: bytes | None, timeout: float | None, kind: str = _JSON
     ) -> http.client.HTTPResponse:
         """Send, and sort the answer by its status."""
         sent_at = clocks.now()
-        response = self._exchange(method, path, body, timeout or self._timeout)
+        response = self._exchange(method, path, body, timeout or self._timeout, kind)
         if response.status < 300:
             if self._on_contact is not None:
                 # The moment of sending, not of the answer: the server counts from when it heard us,
@@ -146,34 +153,38 @@ class Phone:
             raise Unreachable(f"HTTP {response.status}: {detail}")
         raise Refused(response.status, detail)
 
-    def _exchange(self, method: str, path: str, body: bytes | None, timeout: float) -> http.client.HTTPResponse:
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, timeout: float, kind: str
+    ) -> http.client.HTTPResponse:
         """One request on the kept connection; on a fresh one if the kept one turns out to be closed."""
         kept = self._connection is not None
         try:
-            return self._send(method, path, body, timeout)
+            return self._send(method, path, body, timeout, kind)
         except (OSError, http.client.HTTPException) as error:
             self.hang_up()
             if not (kept and isinstance(error, ConnectionError)):
                 raise Unreachable(_in_words(error)) from error
         try:
-            return self._send(method, path, body, timeout)
+            return self._send(method, path, body, timeout, kind)
         except (OSError, http.client.HTTPException) as error:
             self.hang_up()
             raise Unreachable(_in_words(error)) from error
 
-    def _send(self, method: str, path: str, body: bytes | None, timeout: float) -> http.client.HTTPResponse:
+    def _send(
+        self, method: str, path: str, body: bytes | None, timeout: float, kind: str
+    ) -> http.client.HTTPResponse:
         connection = self._connection
         if connection is None:
             secure = self._url.scheme == "https"
-            kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+            maker = http.client.HTTPSConnection if secure else http.client.HTTPConnection
             # No proxy on purpose: the control plane is spoken to directly.
-            connection = self._connection = kind(self._url.hostname or "", self._url.port, timeout=timeout)
+            connection = self._connection = maker(self._url.hostname or "", self._url.port, timeout=timeout)
         connection.timeout = timeout
         if connection.sock is not None:
             connection.sock.settimeout(timeout)
         headers = {"Accept": "application/json"}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = kind
         if self._session is not None:
             headers["Authorization"] = "Bearer " + self._session
         connection.request(method, f"{self._base}/{path}", body, headers)

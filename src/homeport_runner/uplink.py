@@ -7,8 +7,10 @@ was lost, or a server that came back without its last moments, corrects itself.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
+from homeport_runner import clocks
 from homeport_runner.orders import Orders
 from homeport_runner.phone import Backoff, Fenced, Phone, Refused, Unreachable
 from homeport_runner.spool import Spool
@@ -43,6 +45,13 @@ class Uplink(threading.Thread):
         """No more lines will come."""
         self._is_last.set()
         self._spool.nudge()
+
+    def wait_until_caught_up(self, timeout: float) -> bool:
+        """Until the server has every line that there is now."""
+        total, until = self._spool.total, clocks.now() + timeout
+        while self._position < total and clocks.now() < until:
+            time.sleep(_PACE_SECONDS)
+        return self._position >= total
 
     def wait_until_drained(self, timeout: float) -> bool:
         return self._drained.wait(timeout)

@@ -19,6 +19,7 @@ def variables_of_run(
     home: Path,
     temporary: Path,
     storage: Path,
+    artifacts: Mapping[str, Path] | None = None,
 ) -> dict[str, str]:
     """Defaults of the machine, over them the launch's, over them what must be as it is here."""
     return {
@@ -32,4 +33,12 @@ def variables_of_run(
         "PYTHONUNBUFFERED": "1",
         # dlt uses it as it is; the profile is already part of the storage's name.
         "WORKSPACE__SETTINGS__LOCAL_DIR": str(storage),
+        **_of_artifacts(artifacts or {}),
     }
+
+
+def _of_artifacts(folders: Mapping[str, Path]) -> dict[str, str]:
+    """Where dlt puts its artifacts (`SEND`) and finds those of other runs (`SYNC`)."""
+    found = {f"{way}__ARTIFACTS__BUCKET_URL": f"file://{folder}" for way, folder in folders.items()}
+    # else dlt makes no folders
+    return {**found, **{f"{way}__ARTIFACTS__KWARGS": '{"auto_mkdir": true}' for way in folders}}

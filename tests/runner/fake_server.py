@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 ATTEMPT = "hp-01test-1"
 TICKET = "the-ticket"
@@ -48,6 +48,12 @@ class FakeServer:
         self.pid: int | None = None
         self.exit: dict[str, Any] | None = None
         self.requests: list[str] = []
+        self.brought: list[tuple[str, bytes, float]] = []
+        """Artifacts of pipelines: the name, the archive, its age."""
+        self.artifacts: dict[str, bytes] = {}
+        """What the runner may have, by the names of pipelines."""
+        self.refuses_artifacts: int | None = None
+        """The status that they are answered with."""
         self.refuses_line: Callable[[str], bool] = lambda content: False
         self._http: _Http | None = None
         self._port = 0
@@ -137,9 +143,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._handle()
 
+    def do_PUT(self) -> None:
+        self._handle()
+
     def _handle(self) -> None:
         fake = self.server.fake
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = {} if self.command == "PUT" else json.loads(content or "{}")
         parts = urlsplit(self.path)
         prefix, _, name = parts.path.partition(f"/runner/v1/attempts/{ATTEMPT}/")
         assert prefix == "", self.path
@@ -153,6 +163,10 @@ class _Handler(BaseHTTPRequestHandler):
                     data = fake.packages[name.removeprefix("packages/")]
                     assert data is not None
                     answer = data
+                elif name.startswith("artifacts"):
+                    answer = self._artifacts(
+                        fake, unquote(name[len("artifacts/") :]), parse_qs(parts.query), content
+                    )
                 elif name == "control":
                     answer = self._control(fake, float(parse_qs(parts.query)["wait"][0]))
                 else:
@@ -194,6 +208,21 @@ class _Handler(BaseHTTPRequestHandler):
                 break
         self._check(fake, "control", {})
         return json.dumps({"cancel": fake.cancel}).encode()
+
+    def _artifacts(self, fake: FakeServer, pipeline: str, query: dict[str, list[str]], content: bytes) -> bytes:
+        if self.command == "PUT":
+            if fake.refuses_artifacts is not None:
+                raise _Answered(fake.refuses_artifacts)
+            fake.brought.append((pipeline, content, float(query["age"][0])))
+            return b"{}"
+        if pipeline:
+            return fake.artifacts[pipeline]
+        kept = [
+            {"pipeline": name, "sha256": hashlib.sha256(archive).hexdigest(), "size_bytes": len(archive)}
+            for name, archive in fake.artifacts.items()
+        ]
+        etag = hashlib.sha256(repr(kept).encode()).hexdigest()
+        return json.dumps({"etag": etag, "pipelines": None if query.get("known") == [etag] else kept}).encode()
 
     def _lines(self, fake: FakeServer, body: dict[str, Any]) -> dict[str, Any]:
         if any(fake.refuses_line(line[4]) for line in body["lines"]):
