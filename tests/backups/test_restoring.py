@@ -17,11 +17,12 @@ from homeport.auth import master_keys
 from homeport.errors import BackupError, SetupError
 from homeport.operations import restore
 from homeport.server import Server
-from homeport.store import audit_log, log_objects, packages
+from homeport.store import artifacts, audit_log, log_objects, packages
 from homeport.store.database import Database, _alembic_config
 
 from ..builders import definition, until
 from ..databases import on_both
+from ..operations.test_artifacts import bring, traced
 from .conftest import Place
 
 START_SECONDS = 120.0
@@ -53,6 +54,25 @@ def test_everything_is_there_again(place: Place) -> None:
         assert there.platform.blobs.get(*where) == world.platform.blobs.get(*where)
     assert (place.target.data_dir / FILE).read_bytes() == b"loaves"
     assert there.complete("a").number == 2
+
+
+@on_both
+def test_what_pipelines_left_is_there_again_but_for_what_was_replaced_meanwhile(place: Place) -> None:
+    world = place.world
+    world.deploy(definition("a"))
+    runner = world.running("a")
+    bring(runner, traced(b"stays"), "orders")
+    bring(runner, traced(b"goes"), "stock")
+    with world.database.read() as tx:
+        stays, goes = artifacts.of_profile(tx, world.workspace.id, "prod")
+    world.platform.blobs.delete(world.workspace.id, artifacts.KIND, goes.object)
+    made = place.back_up()
+    assert (made.missing_artifacts, made.is_whole) == ([goes.object], True)
+    place.restore(made.path)
+    there = place.restored()
+    with there.database.read() as tx:
+        assert artifacts.of_profile(tx, world.workspace.id, "prod") == [stays]
+    assert there.platform.blobs.get(world.workspace.id, artifacts.KIND, stays.object) == traced(b"stays")
 
 
 def test_only_its_owner_can_read_a_backup_and_the_key_is_in_it_on_demand_only(place: Place) -> None:

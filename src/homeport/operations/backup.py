@@ -52,6 +52,8 @@ class Made:
     """Archives of code or configuration that the storage does not have."""
     missing_logs: list[str] = field(default_factory=list)
     """Attempts whose logs it does not have: retention may have removed them meanwhile."""
+    missing_artifacts: list[str] = field(default_factory=list)
+    """What pipelines had left, and have left anew meanwhile."""
     torn: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
@@ -125,7 +127,7 @@ class Making:
                 self._add_files(writer, scratch, made)
                 if self.keys is not None:
                     writer.add(KEY, BytesIO(_key_of(self.keys, about.master_keys)))
-                writer.finish(made.torn, made.missing_logs)
+                writer.finish(made.torn, made.missing_logs, made.missing_artifacts)
             file.flush()
             os.fsync(file.fileno())
             made.size, made.members = file.tell(), writer.members
@@ -135,6 +137,7 @@ class Making:
         objects = Objects(self.settings.effective_storage_url)
         wanted = [(path, path, made.missing_packages) for path in holds.packages]
         wanted += [(path, attempt, made.missing_logs) for attempt, path in holds.logs.items()]
+        wanted += [(path, name, made.missing_artifacts) for name, path in holds.artifacts.items()]
         for number, (path, name, missing) in enumerate(wanted, 1):
             self.tell(f"storage: {number} of {len(wanted)} objects")
             with (scratch / "object").open("w+b") as copy:

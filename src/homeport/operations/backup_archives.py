@@ -71,6 +71,8 @@ class Listing(BaseModel):
     """Files of workspaces that were written while they were copied."""
     missing_logs: list[str]
     """Attempts whose logs were gone from the storage."""
+    missing_artifacts: list[str] = []
+    """Objects of artifacts that were gone."""
 
 
 @dataclass
@@ -103,8 +105,14 @@ class Writer:
     def add_model(self, name: str, model: BaseModel) -> None:
         self.add(name, io.BytesIO(model.model_dump_json().encode()))
 
-    def finish(self, torn: list[str], missing_logs: list[str]) -> None:
-        self.add_model(LIST, Listing(members=dict(self.members), torn=torn, missing_logs=missing_logs))
+    def finish(self, torn: list[str], missing_logs: list[str], missing_artifacts: list[str]) -> None:
+        listing = Listing(
+            members=dict(self.members),
+            torn=torn,
+            missing_logs=missing_logs,
+            missing_artifacts=missing_artifacts,
+        )
+        self.add_model(LIST, listing)
 
 
 @contextmanager

@@ -160,7 +160,7 @@ class Restoring:
             return settling.settle(
                 database,
                 about.made_at,
-                listing.missing_logs,
+                listing,
                 self.clock.now(),
                 is_paused=self.is_paused,
                 follow_ups_per_minute=self.settings.follow_ups_per_minute,

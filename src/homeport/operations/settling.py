@@ -5,16 +5,17 @@ would find that out too, but only once their leases are over, and would not know
 time in which no server ran: what waited goes on, and moments that were missed follow their usual rules.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from homeport.logs import writing
 from homeport.operations import auditing
 from homeport.operations.auditing import Action
+from homeport.operations.backup_archives import Listing
 from homeport.scheduling import run_lifecycle as lifecycle
 from homeport.scheduling.run_lifecycle import RunStatus
-from homeport.store import attempts, job_triggers, log_objects, run_endings, runs
+from homeport.store import artifacts, attempts, job_triggers, log_objects, run_endings, runs
 from homeport.store.database import Database
 from homeport.store.run_endings import Ending
 from homeport.store.schema import Tx
@@ -37,7 +38,7 @@ class Settled:
 def settle(
     database: Database,
     made_at: datetime,
-    missing_logs: Sequence[str],
+    listing: Listing,
     now: datetime,
     *,
     is_paused: bool,
@@ -46,9 +47,10 @@ def settle(
     """All of it in one transaction. `is_paused`: nothing is to start by itself afterwards."""
     origin = f"this installation was restored from the backup of {made_at:%Y-%m-%d %H:%M} UTC"
     with database.write() as tx:
-        for first in range(0, len(missing_logs), _AT_ONCE):
-            some = missing_logs[first : first + _AT_ONCE]
+        for some in _in_pieces(listing.missing_logs):
             log_objects.remove(tx, some, f"{origin}, which does not hold it", now)
+        for some in _in_pieces(listing.missing_artifacts):
+            artifacts.drop_objects(tx, some)
         lost = _lose_runs(tx, origin, now, follow_ups_per_minute, with_unclaimed=is_paused)
         settled = Settled(lost)
         if is_paused:
@@ -56,6 +58,10 @@ def settle(
             settled = Settled(lost, paused, _cancel_waiting(tx, f"cancelled: {origin}, paused", now))
         auditing.record_for_all(tx, Action.RESTORE, f"the backup of {made_at:%Y-%m-%d %H:%M:%S} UTC", now)
     return settled
+
+
+def _in_pieces(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[first : first + _AT_ONCE] for first in range(0, len(names), _AT_ONCE))
 
 
 def _lose_runs(tx: Tx, origin: str, now: datetime, follow_ups_per_minute: int, *, with_unclaimed: bool) -> int:

@@ -129,6 +129,11 @@ def drop_beyond(tx: Tx, workspace_id: UUID, profile: str, most: int, most_bytes:
     return dropped
 
 
+def drop_objects(tx: Tx, names: Sequence[str]) -> None:
+    """Let go of artifacts whose objects are not there."""
+    tx.execute(table.delete().where(table.c.object.in_(names)))
+
+
 def delete_strays(database: Database, blobs: Blobs, workspace_id: UUID, names: Sequence[str]) -> None:
     """Delete these objects, to which no row refers. One that is gone already is no fault."""
     for name in names:

@@ -14,7 +14,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from homeport.errors import BackupError
-from homeport.store import blobs, data_keys, dialects, log_objects, packages, postgres_tools
+from homeport.store import artifacts, blobs, data_keys, dialects, log_objects, packages, postgres_tools
 from homeport.store.database import Database
 from homeport.store.schema import Tx
 
@@ -35,6 +35,8 @@ class Holds:
     """Paths of the archives of code and configuration."""
     logs: dict[str, str]
     """Attempts, and the paths of their logs."""
+    artifacts: dict[str, str]
+    """Objects of what pipelines have left, and their paths."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,17 @@ def _holds(tx: Tx) -> Holds:
     logs = sa.select(log_objects.table.c.attempt_id, log_objects.table.c.path).where(
         log_objects.table.c.path.is_not(None), log_objects.table.c.removed_at.is_(None)
     )
+    left = sa.select(artifacts.table.c.workspace_id, artifacts.table.c.object)
     return Holds(
         revision=str(tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one()),
         master_keys=sorted(data_keys.master_key_ids(tx)) if data_keys.table.name in tables else [],
         packages=sorted({blobs.path_of(*row) for row in tx.execute(archives)}),
         logs={row[0]: row[1] for row in tx.execute(logs)} if log_objects.table.name in tables else {},
+        artifacts={
+            name: blobs.path_of(workspace_id, artifacts.KIND, name) for workspace_id, name in tx.execute(left)
+        }
+        if artifacts.table.name in tables
+        else {},
     )
 
 
