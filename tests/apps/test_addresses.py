@@ -118,6 +118,18 @@ def test_below_a_path_apps_that_know_of_it_keep_it(shared: Stage, launcher: str,
     assert headers_seen(answer).get("x-forwarded-prefix") == (None if launcher == "marimo" else "/notebook")
 
 
+def test_below_a_path_an_app_that_cannot_know_of_it_says_so_in_its_log(shared: Stage) -> None:
+    notes = {}
+    for launcher in ("marimo", "streamlit", "mcp", "job", "dashboard"):
+        definition = interactive(launcher)
+        definition["entry_point"]["launcher"] = f"{LAUNCHERS}.{launcher}"
+        shared.world.deploy(definition)
+        notes[launcher] = shared.world.claim(shared.world.start(launcher)).launch.notes
+    assert [launcher for launcher, said in notes.items() if said] == ["job", "dashboard"]
+    assert "served below /job/" in notes["job"][0]
+    assert "HOMEPORT_APPS_DOMAIN" in notes["job"][0]
+
+
 def test_below_a_path_members_are_let_in_too(shared: Stage) -> None:
     shared.deploy()
     shared.serve(ECHO)

@@ -53,10 +53,16 @@ def host(stage: Stage) -> str:
     return host
 
 
-def dial(stage: Stage, host: str, **options: Any) -> Any:
-    headers = {"Authorization": f"Bearer {stage.world.key_of(stage.world.alice)}"}
+def dial(stage: Stage, host: str, **headers: str) -> Any:
+    """By Alice, with a key, where the headers do not say who it is."""
+    headers = headers or {"Authorization": f"Bearer {stage.world.key_of(stage.world.alice)}"}
     return connect(
-        f"ws://{host}/", host="127.0.0.1", port=stage.port, additional_headers=headers, proxy=None, **options
+        f"ws://{host}/",
+        host="127.0.0.1",
+        port=stage.port,
+        additional_headers=headers,
+        proxy=None,
+        open_timeout=120,
     )
 
 
@@ -136,9 +142,7 @@ def test_a_guests_open_socket_is_cut_soon_after_the_link_is_no_more_what_it_was(
     cookie = f"{heads.LINK_COOKIE}={app_visits.follow_link(world.platform, 'notebook', secret)}"
 
     async def linger() -> None:
-        async with connect(
-            f"ws://{host}/", host="127.0.0.1", port=stage.port, additional_headers={"Cookie": cookie}, proxy=None
-        ) as socket:
+        async with dial(stage, host, Cookie=cookie) as socket:
             await _say(socket)
             if by == "its end":
                 world.advance(days=1)

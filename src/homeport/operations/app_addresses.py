@@ -122,6 +122,16 @@ def base_path_for(addresses: AppAddresses, name: str, definition: Definition) ->
     return path if path and launcher_name(definition) in KNOW_BASE_PATH else None
 
 
+def path_note(addresses: AppAddresses, name: str, definition: Definition) -> str | None:
+    """What should be known of an app whose address has a path that it is not told of."""
+    if addresses.shared is None or launcher_name(definition) in {*KNOW_BASE_PATH, "mcp"}:
+        return None
+    return (
+        f"This app is served below {addresses.base_path_of(name)}/ and does not know of it: links in its pages "
+        "must be relative. With HOMEPORT_APPS_DOMAIN it would have an address of its own."
+    )
+
+
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:_LONGEST_NAME].strip("-")
 

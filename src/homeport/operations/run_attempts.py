@@ -204,6 +204,7 @@ def _order(
     assert workspace is not None and code is not None and configuration is not None
     settings = platform.settings
     policy = run_endings.policy_of_run(tx, run)
+    base_path, path_note = _path(tx, platform, run, version)
     order = launches.LaunchOrder(
         run_id=run.id,
         workspace_id=workspace.id,
@@ -224,9 +225,9 @@ def _order(
         deployed_at=workspace.deployed_at,
         beacon_url=f"{platform.runner_url}/beacon/v1/{run_secrets.beacon_tokens(platform).of_run(run.id)}",
         app_start_seconds=settings.app_start_seconds,
-        base_path=_base_path(tx, platform, run, version),
+        base_path=base_path,
         carries=policy.may_retry,
-        notes=_first_lines(tx, run, attempt, policy.attempts),
+        notes=(*_first_lines(tx, run, attempt, policy.attempts), *path_note),
         variables=given.values,
         webhook=webhooks.of_run(tx, platform, run),
         log_limit_bytes=settings.log_limit_bytes or None,
@@ -258,11 +259,16 @@ def _memory_limit(run: runs.Run, default: str) -> MemoryLaunch | None:
     return MemoryLaunch(limit_bytes=size.memory_bytes, holder=holder, advice=advice)
 
 
-def _base_path(tx: Tx, platform: Platform, run: runs.Run, version: jobs.JobVersion) -> str | None:
-    current = jobs.get(tx, run.workspace_id, run.job_id)
+def _path(
+    tx: Tx, platform: Platform, run: runs.Run, version: jobs.JobVersion
+) -> tuple[str | None, tuple[str, ...]]:
+    """What an app is told of the path that it is served below, and what people are told where it cannot be."""
+    current = jobs.get(tx, run.workspace_id, run.job_id) if run.is_app else None
     if current is None or current.job.app_name is None:
-        return None
-    return app_addresses.base_path_for(platform.apps, current.job.app_name, version.definition)
+        return None, ()
+    app = (platform.apps, current.job.app_name, version.definition)
+    note = app_addresses.path_note(*app)
+    return app_addresses.base_path_for(*app), (note,) if note else ()
 
 
 def _first_lines(tx: Tx, run: runs.Run, attempt: attempts.Attempt, most: int) -> tuple[str, ...]:
