@@ -114,6 +114,13 @@ def test_links_are_not_followed_and_are_told(root: Path, tmp_path: Path) -> None
     (root / "prod" / "link").symlink_to(tmp_path / "secret")
     (root / "prod" / "folder").symlink_to(tmp_path)
     (root / "prod" / "empty").mkdir()
+    (root / "prod" / "data").touch()
+    (root / "prod" / "data.wal").symlink_to(tmp_path / "secret")
     files = copies(root, 0, tmp_path / "copy")
-    assert sorted(files.left_out) == ["prod/folder (a link)", "prod/link (a link)"]
-    assert [path.name for path in (tmp_path / "copy" / "prod").iterdir()] == ["empty"]
+    assert sorted(files.left_out) == [f"prod/{name} (a link)" for name in ("data.wal", "folder", "link")]
+    assert sorted(path.name for path in (tmp_path / "copy" / "prod").iterdir()) == ["data", "empty"]
+
+
+def test_where_no_run_has_left_a_file_there_is_nothing_to_copy(tmp_path: Path) -> None:
+    files = copies(tmp_path / "nothing", 0, tmp_path / "copy")
+    assert (files.torn, files.left_out) == ([], [])

@@ -12,7 +12,6 @@ import stat
 import threading
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +29,10 @@ _SETTLED_NANOSECONDS = 50_000_000
 """Times of files move on in steps of some milliseconds: a second write within one step does not show."""
 
 _PIECE_BYTES = 1024 * 1024
+_DEEPEST = 100
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+"""A pipe that took a file's name would let us wait for ever."""
 
 TORN = ".torn"
 """Added to the name of a copy that may be of no use, so that nobody opens it unawares."""
@@ -70,37 +73,57 @@ class KeptFiles:
 
     def _pass(self, is_last: bool) -> Generator[Kept, None, bool]:
         """Copies of what has none yet; whether something is left for another pass."""
+        if not self.root.is_dir():
+            return False
+        at = os.open(self.root, _FOLDER)
+        try:
+            return (yield from self._inside(Path(), at, is_last))
+        finally:
+            os.close(at)
+
+    def _inside(self, place: Path, at: int, is_last: bool) -> Generator[Kept, None, bool]:
         is_left = False
-        # by descriptors: a folder that somebody replaces by a link meanwhile leads nowhere else
-        for folder, inner, names, at in os.fwalk(self.root):
-            place = Path(folder).relative_to(self.root)
-            inner[:] = [name for name in inner if not self._is_passed_by(place / name, at, names)]
-            if place.name and self._is_new(place):
-                found = os.fstat(at)
-                yield Kept(place.as_posix(), stat.S_IMODE(found.st_mode), int(found.st_mtime))
-            for base in _bases(names):
-                if (place / base) in self._done:
-                    continue
+        looks = {name: look for name in sorted(os.listdir(at)) if (look := _look(name, at)) is not None}
+        for base in _bases(looks):
+            mode = looks[base].st_mode
+            if stat.S_ISLNK(mode):
+                self._leave_out(place / base, "a link")
+            elif stat.S_ISREG(mode) and (place / base) not in self._done:
                 copied = self._copied(place, base, at, is_last)
                 if copied is None:
                     is_left = True
                 else:
                     self._done.add(place / base)
                     yield from copied
+        for name, look in looks.items():
+            if stat.S_ISDIR(look.st_mode) and not (name.endswith(_SPILLED) and name[: -len(_SPILLED)] in looks):
+                is_left |= yield from self._folder(place / name, at, is_last)
         return is_left
+
+    def _folder(self, place: Path, beside: int, is_last: bool) -> Generator[Kept, None, bool]:
+        if len(place.parts) > _DEEPEST:
+            self._leave_out(place, "too deep")
+            return False
+        try:
+            # by descriptors: a folder that somebody replaces by a link meanwhile leads nowhere else
+            at = os.open(place.name, _FOLDER, dir_fd=beside)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            self._leave_out(place, str(error.strerror))
+            return False
+        try:
+            if self._is_new(place):
+                look = os.fstat(at)
+                yield Kept(place.as_posix(), stat.S_IMODE(look.st_mode), int(look.st_mtime))
+            return (yield from self._inside(place, at, is_last))
+        finally:
+            os.close(at)
 
     def _is_new(self, path: Path) -> bool:
         is_new = path not in self._done
         self._done.add(path)
         return is_new
-
-    def _is_passed_by(self, path: Path, at: int, beside: Collection[str]) -> bool:
-        """Folders that are not gone into."""
-        with suppress(FileNotFoundError):
-            if stat.S_ISLNK(os.stat(path.name, dir_fd=at, follow_symlinks=False).st_mode):
-                self._leave_out(path, "a link")
-                return True
-        return path.name.endswith(_SPILLED) and path.name.removesuffix(_SPILLED) in beside
 
     def _leave_out(self, path: Path, reason: str) -> None:
         if self._is_new(path):
@@ -110,24 +133,24 @@ class KeptFiles:
         """Copies of a file and of what is beside it; none when they changed meanwhile and may be tried again."""
         group = [base, *(base + suffix for suffix in _BESIDE)]
         before = self._looks(group, at)
-        if before[0] is None:
+        copies = []
+        for number, (name, look) in enumerate(zip(group, before, strict=True)):
+            if look is None or not stat.S_ISREG(look.st_mode):
+                if look is not None and stat.S_ISLNK(look.st_mode):
+                    self._leave_out(place / name, "a link")
+                continue
+            try:
+                source = os.open(name, _FILE, dir_fd=at)
+            except FileNotFoundError:
+                continue  # as will show below
+            except OSError as error:
+                self._leave_out(place / name, str(error.strerror))
+                continue
+            copies.append((name, _copy(source, self.scratch / str(number), look.st_size), look))
+        after = [_look(name, at) for name in group]
+        if after[0] is None:
             return []  # it was removed meanwhile
-        if not stat.S_ISREG(before[0].st_mode):
-            if stat.S_ISLNK(before[0].st_mode):
-                self._leave_out(place / base, "a link")
-            return []
-        try:
-            copies = [
-                self._copy(name, number, at, look.st_size)
-                for number, (name, look) in enumerate(zip(group, before, strict=True))
-                if look is not None
-            ]
-        except FileNotFoundError:
-            return [] if is_last else None
-        except PermissionError as error:
-            self._leave_out(place / base, str(error.strerror))
-            return []
-        is_good = _is_settled(before) and _states(before) == _states([_look(name, at) for name in group])
+        is_good = _is_settled(before) and _states(before) == _states(after)
         if not is_good and not is_last:
             return None
         if not is_good:
@@ -151,15 +174,13 @@ class KeptFiles:
         self.clock.wait(threading.Event(), _SETTLED_NANOSECONDS / 1e9)
         return [_look(name, at) for name in group]
 
-    def _copy(self, name: str, number: int, at: int, size: int) -> tuple[str, Path, os.stat_result]:
-        """As much as there was of it: one that grows faster than it is read has no end."""
-        target = self.scratch / str(number)
-        # a pipe that took the file's name would let us wait for ever
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
-        with open(descriptor, "rb") as source, target.open("wb") as copy:
-            while size > 0 and (piece := source.read(min(size, _PIECE_BYTES))):
-                size -= copy.write(piece)
-            return name, target, os.fstat(source.fileno())
+
+def _copy(descriptor: int, target: Path, size: int) -> Path:
+    """As much as there was of it: one that grows faster than it is read has no end."""
+    with open(descriptor, "rb") as source, target.open("wb") as copy:
+        while size > 0 and (piece := source.read(min(size, _PIECE_BYTES))):
+            size -= copy.write(piece)
+    return target
 
 
 def _bases(names: Collection[str]) -> list[str]:
