@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     log_retention_bytes: int = Field(
         10 * 1024 * _MIB, ge=0, description="how much the logs of all runs may take, compressed; 0: any"
     )
+    tick_retention_days: float = Field(
+        90, ge=0, description="how long is kept what became of each scheduled moment; 0: for ever"
+    )
     max_upload_bytes: int = Field(512 * _MIB, ge=1, description="largest upload of code or configuration")
     max_unpacked_bytes: int = Field(4096 * _MIB, ge=1, description="largest package after unpacking")
     sign_up: str = Field(

@@ -187,7 +187,7 @@ class Server:
                 settings.app_idle_seconds,
                 settings.default_grace_seconds,
             ),
-            PruneExpired(database, self.platform.blobs),
+            PruneExpired(database, self.platform.blobs, settings.tick_retention_days or None),
             CollectEnvironments(self._engine),
             KeepLogs(
                 database,

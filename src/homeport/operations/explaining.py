@@ -38,6 +38,8 @@ class _Case:
     now: datetime
     words: Words
     next: ComingTickResponse | None
+    kept_days: float
+    """How long rows are kept; 0: for ever."""
     lines: list[str] = field(default_factory=list)
     ticks: list[Tick] = field(default_factory=list)
 
@@ -66,7 +68,8 @@ def explain(
         if current is None:
             raise NotFound(f"There is no job {job_id} in this workspace.")
         words = Words(current.version.zone)
-        case = _Case(tx, current, workspace, now, words, ledger.next_of(tx, current, now + _LOOK_AHEAD))
+        coming, kept_days = ledger.next_of(tx, current, now + _LOOK_AHEAD), platform.settings.tick_retention_days
+        case = _Case(tx, current, workspace, now, words, coming, kept_days)
         asked = None if moment is None else _moment(case, moment)
         if asked is None:
             _tell_latest(case)
@@ -151,6 +154,11 @@ def _tell_unwritten(case: _Case, trigger: Trigger, tick: datetime) -> None:
         case.lines.append(
             f"The tick of {at} ({trigger}) is due and was not decided yet: the scheduler does it within seconds. "
             "If this stays so, look at the server's log."
+        )
+    elif case.kept_days and tick < case.now - timedelta(days=case.kept_days):
+        case.lines.append(
+            f"Nothing is kept about {at}, a moment of {trigger}: it was more than {case.kept_days:g} days ago "
+            "(HOMEPORT_TICK_RETENTION_DAYS)."
         )
     elif tick <= case.now:
         case.lines.append(

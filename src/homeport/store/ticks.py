@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from homeport.scheduling.tick_outcomes import DEFERRED
-from homeport.store import job_triggers, jobs, listing
+from homeport.store import job_triggers, jobs, listing, workspaces
 from homeport.store.listing import Condition, Key, Start
 from homeport.store.schema import (
     Json,
@@ -314,6 +314,48 @@ def has_any(tx: Tx, job_id: UUID, trigger: str) -> bool:
     """Whether this trigger of the job ever had a moment."""
     query = sa.select(table.c.outcome).where(table.c.job_id == job_id, table.c.trigger == trigger).limit(1)
     return tx.execute(query).one_or_none() is not None
+
+
+_later = table.alias()
+_cutoff = sa.bindparam("cutoff", type_=Moment)
+_HAS_LATER = sa.exists().where(
+    _later.c.job_id == table.c.job_id,
+    _later.c.trigger == table.c.trigger,
+    _later.c.moment > table.c.moment,
+    # the range that is looked through ends here, however much came after
+    _later.c.moment < _cutoff,
+    _later.c.last_moment < _cutoff,
+)
+_OLD = (
+    sa.select(table.c.job_id, table.c.trigger, table.c.moment)
+    # workspace by workspace: an index has the moments of each, and what is younger is not read
+    .where(
+        table.c.workspace_id.in_(sa.select(workspaces.table.c.id)),
+        table.c.last_moment < _cutoff,
+        sa.not_(_is_open),
+        _HAS_LATER,
+    )
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    # what another server is removing is left to it
+    .with_for_update(of=table, skip_locked=True)
+)
+_REMOVE = table.delete().where(
+    table.c.job_id == sa.bindparam("of_job"),
+    table.c.trigger == sa.bindparam("fired"),
+    table.c.moment == sa.bindparam("at", type_=Moment),
+)
+
+
+def delete_ended_before(tx: Tx, cutoff: datetime, limit: int) -> int:
+    """Remove rows that stand for moments before the cutoff only, at most `limit`; how many went.
+
+    What waits stays, and of each trigger the last row before the cutoff: by it a moment that is named only once
+    (`once`) is known to have been, and how far a trigger had come is known also when the clock is set back.
+    """
+    found = tx.execute(_OLD, {"cutoff": cutoff, "most": limit}).all()
+    if found:
+        tx.execute(_REMOVE, [{"of_job": row[0], "fired": row[1], "at": row[2]} for row in found])
+    return len(found)
 
 
 @dataclass(frozen=True)
