@@ -36,6 +36,7 @@ from homeport.dispatch.pruning import PruneExpired
 from homeport.dispatch.schedules import FireSchedules
 from homeport.dispatch.service import Duty, Service
 from homeport.dispatch.starts import StartPendingRuns
+from homeport.dispatch.storage import MeasureStorage
 from homeport.dispatch.watch import WatchAttempts
 from homeport.errors import SetupError, Unavailable
 from homeport.execution import machine
@@ -189,6 +190,7 @@ class Server:
             ),
             PruneExpired(database, self.platform.blobs, settings.tick_retention_days or None),
             CollectEnvironments(self._engine),
+            MeasureStorage(database, self._engine),
             KeepLogs(
                 database,
                 self.platform.blobs,

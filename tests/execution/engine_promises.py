@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from homeport.contract.runner_protocol import EnvironmentLaunch
-from homeport.execution.engines import Engine, Phase, Placement, Seen
+from homeport.execution.engines import Engine, Phase, Placement, Seen, Stored
 
 from ..builders import until
 
@@ -132,6 +132,10 @@ class EnginePromises:
         engine.submit(placement)
         engine.collect(long_after)
         assert seen(engine, placement.attempt).phase is Phase.STARTED
+
+    def test_what_is_not_there_holds_nothing(self, engine: Engine) -> None:
+        assert engine.storages() == set()
+        assert list(engine.measure("nobodys/prod"))[-1] == Stored(0, 0)
 
     def test_closing_ends_no_attempt(self, engine: Engine, placement: Placement) -> None:
         engine.submit(placement)

@@ -6,6 +6,8 @@ import httpx
 import pytest
 
 from homeport.contract.identity import CreateWorkspaceRequest
+from homeport.dispatch.storage import MeasureStorage
+from homeport.execution.engines import Stored
 from homeport.operations import artifacts, workspaces
 from homeport.scheduling.instances import Room
 from homeport.web.run import LINES_AT_ONCE
@@ -55,6 +57,17 @@ def test_a_workspace_shows_jobs_runs_and_versions(alice: httpx.Client, home: str
         "version 1",
         "profiles: prod",
     ):
+        assert expected in page, expected
+
+
+def test_a_workspace_shows_what_its_local_data_takes(alice: httpx.Client, home: str, world: World) -> None:
+    assert "Local data" not in _text(alice, home)
+    world.engine.stored = {f"{world.workspace.id}/prod": Stored(3 * 1024**2, 12)}
+    duty = MeasureStorage(world.database, world.engine)
+    while duty.work(world.clock.now()) < 1:
+        pass
+    page = _text(alice, home)
+    for expected in ("Local data", "3.0 MiB", ">12<", f"node/workspaces/{world.workspace.id}/prod"):
         assert expected in page, expected
 
 

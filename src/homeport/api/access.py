@@ -87,6 +87,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", f"{WS}/schedule"): InWorkspace.READ,
     ("GET", f"{WS}/jobs/{{job_id}}/-explain"): InWorkspace.READ,
     ("GET", f"{WS}/job-runs/{{run_id}}/attempts"): InWorkspace.READ,
+    ("GET", f"{WS}/storage"): InWorkspace.READ,
     # people, Homeport's own
     ("GET", KEYS): Let.PERSON,
     ("POST", KEYS): Let.PERSON,

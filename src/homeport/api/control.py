@@ -52,6 +52,7 @@ from homeport.contract.runs import (
     CancelJobRunsResponse,
     CreateJobRunRequest,
 )
+from homeport.contract.storage import WorkspaceStorageResponse
 from homeport.operations import (
     answers,
     cancel_runs,
@@ -60,6 +61,7 @@ from homeport.operations import (
     homes,
     looking,
     start_runs,
+    storage,
     uploads,
     versions,
     workspaces,
@@ -121,6 +123,10 @@ def archive_workspace(asking: ByKey, workspace_id: UUID) -> WorkspaceResponse:
 
 def unarchive_workspace(asking: ByKey, workspace_id: UUID) -> WorkspaceResponse:
     return change_workspaces.unarchive(asking.platform, asking.principal, workspace_id, asking.base_url)
+
+
+def workspace_storage(asking: ByKey, workspace_id: UUID) -> WorkspaceStorageResponse:
+    return storage.show(asking.platform, asking.principal, workspace_id)
 
 
 def workspace_me(asking: ByKey, workspace_id: UUID) -> WorkspaceMeResponse:

@@ -88,6 +88,7 @@ ROUTES: list[tuple[str, str, Callable[..., Any], int]] = [
     ("GET", f"{WS}/jobs/{{job_id}}/-explain", ledger.explain, 200),
     # Homeport's own
     ("GET", f"{WS}/job-runs/{{run_id}}/attempts", control.get_attempts, 200),
+    ("GET", f"{WS}/storage", control.workspace_storage, 200),
     # people, Homeport's own
     ("GET", KEYS, people.list_keys, 200),
     ("POST", KEYS, people.create_key, 201),

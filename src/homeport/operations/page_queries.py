@@ -13,11 +13,12 @@ from homeport.auth.permissions import Permission, grants, may_start, role_in, wo
 from homeport.auth.principals import Principal, as_member
 from homeport.contract.log_lines import LogLine
 from homeport.contract.public_links import PublicLinkResponse
+from homeport.contract.storage import StorageItem
 from homeport.contract.webhooks import WebhookResponse
 from homeport.errors import NotAllowed, NotFound
 from homeport.execution.launches import Limits, limits_of
 from homeport.logs import reading
-from homeport.operations import looking, public_links, webhooks
+from homeport.operations import looking, public_links, storage, webhooks
 from homeport.operations.platform import Platform
 from homeport.scheduling.freshness import parse_freshness
 from homeport.scheduling.instances import Size, size_of
@@ -104,6 +105,8 @@ class WorkspaceSeen:
     recent: list[RunSeen]
     code: VersionSeen | None
     configuration: VersionSeen | None
+    storage: list[StorageItem]
+    """Its local data, on every machine."""
 
 
 @dataclass(frozen=True)
@@ -248,6 +251,7 @@ def workspace(platform: Platform, principal: Principal, workspace_id: UUID) -> W
             recent=_seen(tx, recent),
             code=_active_version(tx, workspace_id, "deployments"),
             configuration=_active_version(tx, workspace_id, "configurations"),
+            storage=storage.items(tx, workspace_id),
         )
 
 

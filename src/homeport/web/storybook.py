@@ -17,6 +17,7 @@ from homeport.contract.people import (
     KeyResponse,
     OrganizationMemberResponse,
 )
+from homeport.contract.storage import StorageItem
 from homeport.web import static_files
 from homeport.web.audit_log import AuditLogPage
 from homeport.web.authorize import AuthorizePage
@@ -118,6 +119,25 @@ _JOBS = (
     JobRow("#", "sandbox", "jobs.sandbox", "notebook", None, (), False, None, None),
 )  # fmt: skip
 
+_STORAGE = (
+    StorageItem(
+        profile="prod",
+        host="oven-1",
+        path="node/workspaces/6f0c2e1a-93b7-4d0e-8a54-1f7be3c9d2aa/prod",
+        size_bytes=1_480_000_000,
+        file_count=212,
+        measured_at=_ago(minutes=2),
+    ),
+    StorageItem(
+        profile="staging",
+        host="oven-2",
+        path="node/workspaces/6f0c2e1a-93b7-4d0e-8a54-1f7be3c9d2aa/staging",
+        size_bytes=12_345,
+        file_count=1,
+        measured_at=_ago(minutes=4),
+    ),
+)
+
 _WORKSPACE_PAGE = WorkspacePage(
     frame=Frame("fruit-shop", NOW, _PERSON),
     name="fruit-shop",
@@ -131,6 +151,7 @@ _WORKSPACE_PAGE = WorkspacePage(
     runs=_RUNS,
     code=ActiveVersion(14, _ago(hours=3), _PERSON, 9, 18_432, ()),
     configuration=ActiveVersion(2, _ago(days=12), "grace@example.org", 4, 1_210, ("access", "prod")),
+    storage=_STORAGE,
 )
 
 _BARS = tuple(
@@ -432,7 +453,8 @@ STORIES: dict[str, Page] = {
     "workspaces-none": WorkspacesPage(Frame("Workspaces", NOW, _PERSON), ()),
     "workspace": _WORKSPACE_PAGE,
     "workspace-empty": replace(
-        _WORKSPACE_PAGE, description=None, jobs=(), archived_jobs=(), runs=(), code=None, configuration=None
+        _WORKSPACE_PAGE, description=None, jobs=(), archived_jobs=(), runs=(), code=None, configuration=None,
+        storage=(),
     ),
     "workspace-archived": replace(
         _WORKSPACE_PAGE, is_archived=True, jobs=(), jobs_left_out=3, archived_jobs=_JOBS, archived_left_out=7
@@ -444,6 +466,7 @@ STORIES: dict[str, Page] = {
         connect_commands=(HOSTILE,),
         jobs=(_HOSTILE_JOB,),
         runs=(_HOSTILE_RUN,),
+        storage=(_STORAGE[0].model_copy(update={"profile": HOSTILE, "host": HOSTILE, "path": HOSTILE}),),
     ),
     "job": _JOB_PAGE,
     "job-never-ran": replace(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from starlette.responses import Response
 
+from homeport.contract.storage import StorageItem
 from homeport.operations import page_queries
 from homeport.operations.page_queries import VersionSeen, WorkspaceSeen
 from homeport.web import rendering
@@ -44,6 +45,8 @@ class WorkspacePage:
     runs: tuple[RunRow, ...]
     code: ActiveVersion | None
     configuration: ActiveVersion | None
+    storage: tuple[StorageItem, ...]
+    """What its runs have left in local destinations."""
 
 
 def show(visitor: Visiting, workspace_id: UUID) -> Response:
@@ -70,6 +73,7 @@ def _page(visitor: Visitor, seen: WorkspaceSeen) -> WorkspacePage:
         runs=run_rows(seen.recent, visitor.now),
         code=_version(seen.code),
         configuration=_version(seen.configuration),
+        storage=tuple(seen.storage),
     )
 
 

@@ -11,10 +11,12 @@ engine to them):
 * `prepare` may be repeated, also for what is there or has failed, and never keeps a run from starting.
 * `collect` may come at any time, and takes nothing away from an attempt that lives or is about to.
 * `unsent` may be asked of any attempt; the lines are as the runner numbered them, and the same each time.
+* `measure` may be asked of any storage, also while runs write to it; one that is not there holds nothing. A step
+  takes milliseconds, however much there is to count.
 * Attempts survive the server: another engine object on the same node takes up where the first one left.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -77,6 +79,15 @@ class Seen:
     """The whole process tree has provably ended."""
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What a storage holds."""
+
+    size_bytes: int
+    """Of all files together, as long as they are."""
+    file_count: int
+
+
 class Engine(Protocol):
     name: str
 
@@ -134,6 +145,12 @@ class Engine(Protocol):
 
     def collect(self, now: datetime) -> list[str]:
         """Remove what earlier runs needed and there is no room for; the environments that have gone."""
+
+    def storages(self) -> set[str]:
+        """The local data of workspaces on this node that outlives runs, each as `<workspace id>/<profile>`."""
+
+    def measure(self, storage: str) -> Iterator[Stored]:
+        """Count what is in one, step by step: each answer is what was found so far, the last one all there is."""
 
     def close(self) -> None:
         """Let go of the engine; attempts go on."""

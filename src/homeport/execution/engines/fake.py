@@ -1,10 +1,10 @@
 """An engine without processes, which fails on command; it keeps the promises of every engine."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 
 from homeport.contract.runner_protocol import EnvironmentLaunch
-from homeport.execution.engines import EngineError, Phase, Placement, Seen
+from homeport.execution.engines import EngineError, Phase, Placement, Seen, Stored
 from homeport.execution.maskings import Masking
 
 
@@ -33,6 +33,8 @@ class FakeEngine:
         """When set, `prepare` is busy with another environment."""
         self.unneeded: list[str] = []
         """Environments that `collect` will remove."""
+        self.stored: dict[str, Stored] = {}
+        """Local data of workspaces that is here."""
         self.placements: list[Placement] = []
         self.refuses_with: str | None = None
         """When set, `submit` fails with this message."""
@@ -88,6 +90,13 @@ class FakeEngine:
     def collect(self, now: datetime) -> list[str]:
         gone, self.unneeded = self.unneeded, []
         return gone
+
+    def storages(self) -> set[str]:
+        return set(self.stored)
+
+    def measure(self, storage: str) -> Iterator[Stored]:
+        yield Stored(0, 0)
+        yield self.stored.get(storage, Stored(0, 0))
 
     def close(self) -> None:
         """Nothing to let go."""

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from uuid import uuid4
 import homeport_runner
 from homeport.contract.runner_protocol import EnvironmentLaunch
 from homeport.execution import left_lines, machine
-from homeport.execution.engines import EngineError, Phase, Placement, Seen, warm
+from homeport.execution.engines import EngineError, Phase, Placement, Seen, Stored, local_storage, warm
 from homeport.execution.engines.kept_environments import KeptEnvironments
 from homeport.execution.engines.warm import WarmProcesses
 from homeport.execution.maskings import Masking
@@ -182,6 +182,12 @@ class LocalEngine:
         with self._lock:
             warm.collect(self._node_dir / "warm", self._node_dir / "environments", now)
         return removed
+
+    def storages(self) -> set[str]:
+        return local_storage.names(self._node_dir / "workspaces")
+
+    def measure(self, storage: str) -> Iterator[Stored]:
+        return local_storage.measure(self._node_dir / "workspaces" / storage)
 
     def close(self) -> None:
         with self._lock:
