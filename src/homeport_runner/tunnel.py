@@ -28,6 +28,8 @@ IDLE_LINKS = 6
 """As many connections as a browser opens at once."""
 _DIAL_SECONDS = 10.0
 _PIECE = 1024 * 1024
+_SPARE = 4
+"""Buffers that are kept for the next piece: to make one for each costs more than to move what is in it."""
 _LONGEST_HEAD = 16 * 1024
 _OVER = frozenset({401, 404, 409})
 
@@ -45,6 +47,8 @@ class _End:
     sock: socket.socket
     link: _Link
     waiting: bytes | memoryview = b""
+    buffer: bytearray | None = None
+    """Where that is."""
     is_connecting: bool = False
     has_ended: bool = False
     """It sends no more."""
@@ -74,6 +78,7 @@ class Tunnel:
         self._dialled: list[socket.socket] = []
         self._links: dict[int, _Link] = {}
         """The mover's, by identity; not all of their sockets are registered at all times."""
+        self._spare: list[bytearray] = []
         self._idle = 0
         self._is_over = False
         self._threads = [
@@ -192,25 +197,30 @@ class Tunnel:
         other = end.link.far if end is end.link.near else end.link.near
         if other is not None and other.waiting:
             return
+        buffer = self._spare.pop() if self._spare else bytearray(_PIECE)
         try:
-            data = end.sock.recv(_PIECE)
+            size = _receive(end.sock, buffer)
         except (BlockingIOError, ssl.SSLWantReadError):
+            self._give_back(buffer)
             return
-        # what TLS has decrypted already, no selector will tell of
-        while data and isinstance(end.sock, ssl.SSLSocket) and end.sock.pending():
-            data += end.sock.recv(_PIECE)
         if other is None:
-            other = self._connect(end.link) if data else None
+            other = self._connect(end.link) if size else None
             if other is None:
                 self._forget_idle()
                 self._close(end.link)
                 return
-        if data:
-            other.waiting = data  # nothing waits there: see above
+        if size:
+            # nothing waits there: see above
+            other.buffer, other.waiting = buffer, memoryview(buffer)[:size]
         else:
             end.has_ended = True
+            self._give_back(buffer)
         if not other.is_connecting:
             self._write(other)
+
+    def _give_back(self, buffer: bytearray) -> None:
+        if len(self._spare) < _SPARE:
+            self._spare.append(buffer)
 
     def _connect(self, link: _Link) -> _End:
         """The first byte of a visitor has come: on to the app."""
@@ -239,7 +249,10 @@ class Tunnel:
                 sent = end.sock.send(end.waiting)
             except (BlockingIOError, ssl.SSLWantWriteError):
                 sent = 0
-            end.waiting = memoryview(end.waiting)[sent:] if sent < len(end.waiting) else b""
+            end.waiting = end.waiting[sent:] if sent < len(end.waiting) else b""
+            if not end.waiting and end.buffer is not None:
+                self._give_back(end.buffer)
+                end.buffer = None
         other = end.link.far if end is end.link.near else end.link.near
         if other is not None and other.has_ended and not end.waiting and not end.is_shut:
             end.is_shut = True
@@ -278,6 +291,15 @@ class Tunnel:
         self._selector.close()
         self._bell.close()
         self._rope.close()
+
+
+def _receive(sock: socket.socket, buffer: bytearray) -> int:
+    """How many bytes have come; none at the end."""
+    size = sock.recv_into(buffer)
+    # what TLS has decrypted already, no selector will tell of
+    while 0 < size < len(buffer) and isinstance(sock, ssl.SSLSocket) and sock.pending():
+        size += sock.recv_into(memoryview(buffer)[size:])
+    return size
 
 
 def _head(sock: socket.socket) -> bytes:
