@@ -67,7 +67,7 @@ def hours(world: World, name: str) -> list[float]:
 
 def prune(world: World, at_hour: float, days: float | None = 1.0) -> float:
     """At this hour what is older than a day goes; the answer is when to come again."""
-    return PruneExpired(world.database, days).work(NOW + timedelta(hours=at_hour))
+    return PruneExpired(world.database, world.platform.blobs, days).work(NOW + timedelta(hours=at_hour))
 
 
 @on_both
