@@ -310,7 +310,7 @@ def test_who_waits_for_a_place_reads_why(stage: Stage) -> None:
     for read in (lambda: read_page(stage, host), lambda: go(guest, link).text):
         assert "Starting notebook" in read()
         world.submit()
-    assert "one of the 1 places for apps: all are in use. Stop one that nobody needs" in read_page(stage, host)
+    assert "a place for apps (HOMEPORT_MAX_APPS is 1): all are in use, so stop one" in read_page(stage, host)
     assert "It waits for room on its machine" in go(guest, link).text
 
 

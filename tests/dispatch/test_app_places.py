@@ -93,14 +93,16 @@ def test_an_app_in_use_keeps_its_place_and_who_waits_is_told(world: World) -> No
     world.advance(seconds=58)
     [b] = wanted(world, "b")
     assert statuses(world, a, b) == ["running", "pending"]
-    told = "one of the 1 places for apps: all are in use. Stop one that nobody needs, or allow more with "
-    assert world.run(b.id).waits_for == told + "HOMEPORT_MAX_APPS"
+    told = (
+        "a place for apps (HOMEPORT_MAX_APPS is 1): all are in use, so stop one that nobody needs, or allow more"
+    )
+    assert world.run(b.id).waits_for == told
     world.advance(seconds=1)
     world.submit()
     assert statuses(world, a, b) == ["cancelling", "pending"]
     a.exit(0, "cancelled")
     assert world.claim(b).launch.notes == [
-        "Waited for one of the 1 places for apps: one that nobody uses is being stopped."
+        "Waited for a place for apps (HOMEPORT_MAX_APPS is 1): one that nobody uses is being stopped."
     ]
 
 

@@ -34,7 +34,8 @@ def up(
         int | None, typer.Option(help="Runs at once on this machine; further ones wait (default: 8).")
     ] = None,
     max_apps: Annotated[
-        int | None, typer.Option(help="Apps at once, beside the runs; another one takes an idle one's place (8).")
+        int | None,
+        typer.Option(help="Apps at once, beside the runs; beyond that an idle one makes room (default: 8)."),
     ] = None,
     log_format: Annotated[str | None, typer.Option(help="auto, console or json (default: auto).")] = None,
 ) -> None:

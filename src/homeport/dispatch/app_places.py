@@ -68,10 +68,10 @@ class AppPlaces:
         ]
 
     def _reason(self, *, are_leaving: bool) -> str:
-        place = f"one of the {self.max_apps} places for apps"
+        place = f"a place for apps (HOMEPORT_MAX_APPS is {self.max_apps})"
         if are_leaving:
             return f"{place}: one that nobody uses is being stopped"
-        return f"{place}: all are in use. Stop one that nobody needs, or allow more with HOMEPORT_MAX_APPS"
+        return f"{place}: all are in use, so stop one that nobody needs, or allow more"
 
 
 def _end_detail(idle: timedelta) -> str:
