@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import uvicorn
@@ -10,6 +11,7 @@ import uvicorn
 from homeport.config import Settings
 from homeport.execution.engines.fake import FakeEngine
 from homeport.server import Server
+from homeport.store import artifacts
 
 from .conftest import NewWorkspace
 from .other_machine import NoNamespaces, OtherMachine
@@ -22,10 +24,12 @@ JOBS = """
     import os
     import time
 
+    import dlt
     from dlt.hub import run
 
     @run.job
     def look_around():
+        dlt.pipeline("over_there", destination="duckdb").run([{"id": 1}], table_name="seen")
         print("SERVER'S FILES", sorted(os.listdir("HIDDEN")))
         print("NETWORK", sorted(os.listdir("/sys/class/net")))
 
@@ -52,6 +56,10 @@ class _Here(Homeport):
         self._serving.start()
         self.reach(self._server.url)
         return self
+
+    def pipelines_left_in(self, workspace_id: str) -> list[str]:
+        with self._server.platform.database.read() as tx:
+            return [item.pipeline for item in artifacts.of_profile(tx, UUID(workspace_id), "prod")]
 
     def close(self) -> None:
         super().close()
@@ -102,6 +110,8 @@ def test_a_run_needs_nothing_but_the_servers_address(workspace: Workspace, machi
     assert ended["status"] == "completed", (text, machine.said)
     assert "SERVER'S FILES []" in text
     assert "NETWORK ['eth0', 'lo']" in text
+    assert isinstance(workspace.server, _Here)
+    assert workspace.server.pipelines_left_in(workspace.id) == ["over_there"]
 
 
 def test_a_cable_that_is_pulled_and_put_back_costs_no_line(workspace: Workspace, machine: OtherMachine) -> None:
