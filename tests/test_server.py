@@ -89,6 +89,7 @@ def test_every_service_runs_and_stops_with_the_server(opened: list[Server], sett
         "logs",
         "environments",
         "builds",
+        "storage",
     }
     assert all(service.is_alive for service in server._services)
     server.close()
