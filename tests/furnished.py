@@ -37,6 +37,12 @@ _TRACE = {
 _RESULT = {"type": "job.a", "engine_version": 1, "job_ref": "jobs.a", "result": {"rows": 3}, "object": []}
 
 
+def takes_bytes(path: str) -> bool:
+    """What is sent there is no object of named fields: archives, what dlt beams, what a webhook delivers."""
+    is_archive = path.endswith(("/-upload", "/artifacts/{pipeline}"))
+    return is_archive or path.startswith(("/beacon/", "/hooks/"))
+
+
 class Furnished:
     """`ids_of` and `bearer_of` answer for any route of the table."""
 

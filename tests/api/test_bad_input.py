@@ -22,7 +22,7 @@ from homeport.store.workspaces import Workspace
 from ..bad_values import MARKER, ODD_TEXTS, UNSTORABLE, as_json, odd, places_of, with_other, wrong
 from ..builders import definition
 from ..databases import on_both
-from ..furnished import Furnished
+from ..furnished import Furnished, takes_bytes
 from ..world import World
 
 JSON = {"Content-Type": "application/json"}
@@ -30,6 +30,8 @@ MOMENT = "2026-03-02T12:00:00+00:00"
 SECRET_FIELDS = {"value", "password", "ticket", "device_code", "code", "code_verifier", "refresh_token"}
 SIGNS_OF_LIFE = {"attempts": {"contact_at"}, "credentials": {"used_at"}, "device_codes": {"asked_at"}}
 COUNTS_TRIES = "failed_tries"
+NAMES = {"which", "kind", "pipeline"}
+"""Parts of addresses that are no ids: the same in every workspace."""
 
 
 def good_bodies(furnished: Furnished) -> dict[tuple[str, str], dict[str, Any]]:
@@ -205,11 +207,7 @@ def _properties(furnished: Furnished, operation: dict[str, Any]) -> set[str]:
 def test_every_field_has_a_good_value_to_spoil(furnished: Furnished) -> None:
     bodies = good_bodies(furnished)
     for method, path, operation in _document(furnished):
-        takes = (
-            "requestBody" in operation
-            and not path.endswith("/-upload")
-            and not path.startswith(("/beacon/", "/hooks/"))
-        )
+        takes = "requestBody" in operation and not takes_bytes(path)
         assert takes is ((method, path) in bodies), (method, path)
         if takes:
             assert _properties(furnished, operation) == bodies[method, path].keys(), (method, path)
@@ -328,7 +326,7 @@ def test_ids_of_another_workspace_are_as_unknown_as_any(asked: Asked, world: Wor
     before = everything(world)
     for (method, path), ids in foreign_ids.items():
         good = good_bodies(furnished).get((method, path))
-        for name in ids.keys() - {"workspace_id", "which", "kind"}:
+        for name in ids.keys() - {"workspace_id", *NAMES}:
             answers = []
             for value in (ids[name], str(uuid4())):
                 address = furnished.filled(method, path, **{name: value})
@@ -368,7 +366,7 @@ def test_ids_of_another_organization_are_as_unknown_as_any(asked: Asked, world: 
         if RULES[method, path] in (Let.ANYBODY, Let.RUN, Let.WEBHOOK):
             continue  # what is in the address is the proof
         good = good_bodies(furnished).get((method, path))
-        for name in ids.keys() - {"which", "kind"}:
+        for name in ids.keys() - NAMES:
             spots = [
                 (furnished.filled(method, path, **{name: value}), good) for value in (ids[name], str(uuid4()))
             ]
