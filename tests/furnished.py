@@ -4,6 +4,7 @@ import io
 import re
 import tarfile
 import warnings
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -98,24 +99,24 @@ class Furnished:
         world = self.world
         kind = next((kind for kind in _KINDS if f"/{kind}/" in path), "deployments")
         is_organization = "/organizations/" in path
-        values: dict[str, UUID | str] = {
-            "organization_id": world.alice.organization_id,
-            "workspace_id": world.workspace.id,
-            "package_id": self.uploads[kind][0] if path.endswith("-upload") else self._package(kind),
-            "job_id": self.app_job if path.endswith("/public-link") else world.current("a").job.id,
-            "run_id": self.running.run_id if path.endswith("-cancel") else self.finished.run_id,
-            "key_id": self.workspace_key if "workspaces" in path else self.key,
-            "member_id": self.member.member_id if is_organization else self._workspace_member(),
-            "invitation_id": self.invitation,
-            "pipeline_run_id": self.pipeline_run,
-            "attempt_id": self.running.attempt_id,
-            "which": "code",
-            "token": self.beacon_token,
-            "kind": "trace",
-            "path": "orders",
-            "pipeline": "shop",
+        values: dict[str, Callable[[], UUID | str]] = {
+            "organization_id": lambda: world.alice.organization_id,
+            "workspace_id": lambda: world.workspace.id,
+            "package_id": lambda: self.uploads[kind][0] if path.endswith("-upload") else self._package(kind),
+            "job_id": lambda: self.app_job if path.endswith("/public-link") else world.current("a").job.id,
+            "run_id": lambda: self.running.run_id if path.endswith("-cancel") else self.finished.run_id,
+            "key_id": lambda: self.workspace_key if "workspaces" in path else self.key,
+            "member_id": lambda: self.member.member_id if is_organization else self._workspace_member(),
+            "invitation_id": lambda: self.invitation,
+            "pipeline_run_id": lambda: self.pipeline_run,
+            "attempt_id": lambda: self.running.attempt_id,
+            "which": lambda: "code",
+            "token": lambda: self.beacon_token,
+            "kind": lambda: "trace",
+            "path": lambda: "orders",
+            "pipeline": lambda: "shop",
         }
-        return {name: str(values[name]) for name in re.findall(r"{(\w+)(?::path)?}", path)}
+        return {name: str(values[name]()) for name in re.findall(r"{(\w+)(?::path)?}", path)}
 
     def filled(self, method: str, path: str, **other: object) -> str:
         """The address with ids that are there."""
