@@ -1,9 +1,12 @@
 """A real Chromium that knows nothing of anybody."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
@@ -14,9 +17,9 @@ LOADED_MS = 60_000
 
 
 @contextmanager
-def browser(except_for: tuple[str, ...] = ()) -> Iterator[Page]:
+def browser(except_for: tuple[str, ...] = (), inside: tuple[str, ...] = ()) -> Iterator[Page]:
     """One page; whatever it loads from anywhere but this machine fails the test, except for these addresses, which
-    it does not get."""
+    it does not get. `inside`: the start of a command that runs in the network where it is to be."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         missing = "apps are looked at with Chromium: apt-get install chromium"
@@ -24,8 +27,11 @@ def browser(except_for: tuple[str, ...] = ()) -> Iterator[Page]:
             pytest.fail(missing)
         pytest.skip(missing)
     outside: list[str] = []
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with sync_playwright() as playwright, TemporaryDirectory() as folder:
+        started = Path(folder) / "chromium"
+        started.write_text(f'#!/bin/sh\nexec {shlex.join([*inside, program])} "$@"\n')
+        started.chmod(0o700)
+        chromium = playwright.chromium.launch(executable_path=started, args=["--no-sandbox"])
         page = chromium.new_page()
         page.set_default_timeout(LOADED_MS)
         page.on("request", lambda request: None if _is_here(request.url) else outside.append(request.url))

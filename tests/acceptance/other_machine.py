@@ -7,8 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 import homeport_runner
 from homeport.execution.engines import Placement
@@ -84,6 +87,21 @@ class OtherMachine:
                 runner.kill()
             runner.wait()
         subprocess.run(["ip", "netns", "delete", self._name], capture_output=True, check=False)
+
+
+@contextmanager
+def lone_network() -> Iterator[tuple[str, ...]]:
+    """The start of a command that runs with a loopback and no other network; skips where none may be made."""
+    name = f"hp{os.getpid()}l"
+    try:
+        _ip("netns", "add", name)
+        _ip("-n", name, "link", "set", "lo", "up")
+    except NoNamespaces as reason:
+        pytest.skip(f"no network to be alone in: {reason}")
+    try:
+        yield ("ip", "netns", "exec", name)
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
 
 def _ip(*words: str) -> None:

@@ -50,7 +50,8 @@ class Homeport:
         self.settings: dict[str, str] = {"HOMEPORT_BUILD_AHEAD": "off"}
         """`HOMEPORT_…` variables of its next start."""
         self._environment = dict(environment)
-        self._port = 0
+        self.port = 0
+        """Where it listens; 0: its first start takes a free one."""
         self.http = httpx.Client()
         self._launched: list[subprocess.Popen[bytes]] = []
         (self.data / "node").mkdir(mode=0o700, parents=True)
@@ -58,12 +59,13 @@ class Homeport:
             # building one takes seconds; a lock per environment makes sharing safe
             (self.data / "node" / "environments").symlink_to(environments)
 
-    def start(self) -> "Homeport":
-        """Up and answering; a second start takes the same port, as a service manager would."""
-        self.process = self.launch("--port", str(self._port))
+    def start(self, inside: tuple[str, ...] = ()) -> "Homeport":
+        """Up and answering; a second start takes the same port, as a service manager would. `inside`: the start of
+        a command that runs in the network where it is to be."""
+        self.process = self.launch("--port", str(self.port), inside=inside)
         line = until(self._greeting, 30, "the server's greeting")
         self.reach(next(word for word in line.split() if word.startswith("http://")))
-        self._port = int(self.url.rpartition(":")[2])
+        self.port = self.port or int(self.url.rpartition(":")[2])
         return self
 
     def reach(self, url: str) -> None:
@@ -72,12 +74,12 @@ class Homeport:
         self.http.close()
         self.http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {self.api_key}"}, timeout=30)
 
-    def launch(self, *options: str) -> "subprocess.Popen[bytes]":
+    def launch(self, *options: str, inside: tuple[str, ...] = ()) -> "subprocess.Popen[bytes]":
         """Just the process."""
         environment = self._environment | {"HOMEPORT_BOOTSTRAP_API_KEY": self.api_key} | self.settings
         with (self.folder / "server.out").open("wb") as out, (self.folder / "server.err").open("ab") as err:
             process = subprocess.Popen(
-                [BIN / "homeport", "up", "--data-dir", str(self.data), *options],
+                [*inside, BIN / "homeport", "up", "--data-dir", str(self.data), *options],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,

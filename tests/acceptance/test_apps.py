@@ -5,13 +5,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from fastmcp import Client
-from fastmcp.client.transports import StreamableHttpTransport
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from .apps import ask, mcp_at, press, serve
 from .browsers import browser, sign_in
+from .cables import cable
+from .other_machine import lone_network
 from .servers import Homeport, until
 from .workspaces import Workspace
 
@@ -27,6 +28,30 @@ import streamlit as st
 count = st.slider("How many", 0, 10, 3)
 st.write(f"There are {count}")
 '''
+
+NOTEBOOK = """
+    import marimo
+
+    app = marimo.App()
+
+
+    @app.cell
+    def _():
+        import marimo as mo
+
+        number = mo.ui.slider(0, 10, value=3)
+        number
+        return mo, number
+
+
+    @app.cell
+    def _(mo, number):
+        mo.md(f"It is {number.value}")
+
+
+    if __name__ == "__main__":
+        app.run()
+"""
 
 OWN_SERVER = """
 from wsgiref.simple_server import make_server
@@ -53,16 +78,8 @@ def fruitshop(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def serve(workspace: Workspace, file: str, job: str) -> str:
-    """Serve a file with the real command; the address of its app once that answers."""
-    workspace.dlthub("serve", file)
-    [run] = [run for run in workspace.get("/job-runs", limit=100)["items"] if run["job"]["job_ref"] == job]
-    workspace.in_status(run["id"], "running")
-    return str(workspace.jobs()[job]["job_url"])
-
-
 def test_a_notebook_is_used_through_the_proxy(fruitshop: Workspace) -> None:
-    """Over what `prod` loaded; a control is moved, and again after the connection was cut."""
+    """Over what `prod` loaded; a control is moved."""
     url = serve(fruitshop, "fruitshop_notebook.py", "jobs.fruitshop_notebook")
     with browser() as page:
         page.goto(url)
@@ -71,17 +88,41 @@ def test_a_notebook_is_used_through_the_proxy(fruitshop: Workspace) -> None:
         expect(page.get_by_text("5 fruits")).to_be_visible(timeout=60_000)
         press(page, "ArrowRight", 12)
         expect(page.get_by_text("5 fruits")).to_have_count(0, timeout=30_000)
-        page.context.set_offline(True)
-        page.context.set_offline(False)
         page.reload()
         expect(page.get_by_text("5 fruits")).to_be_visible(timeout=60_000)
 
 
-def press(page: Page, key: str, times: int) -> None:
-    slider = page.get_by_role("slider").first
-    slider.focus()
-    for _ in range(times):
-        page.keyboard.press(key)
+def test_a_notebook_goes_on_by_itself_after_its_connection_was_cut(
+    own_server: Homeport, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Without a reload, and with what its visitor had set."""
+    with cable() as to_server:
+        own_server.settings["HOMEPORT_PUBLIC_URL"] = f"http://localhost:{to_server.port}"
+        own_server.port = to_server.server_port
+        own_server.start()
+        workspace = Workspace(tmp_path / "own", own_server, environment).connect()
+        workspace.write({"shown.py": NOTEBOOK})
+        url = serve(workspace, "shown.py", "jobs.shown")
+        with browser() as page:
+            page.goto(url)
+            sign_in(page, own_server)
+            expect(page.get_by_text("It is 3")).to_be_visible(timeout=60_000)
+            press(page, "ArrowRight", 1)
+            expect(page.get_by_text("It is 4")).to_be_visible(timeout=30_000)
+            assert to_server.cut() > 0
+            press(page, "ArrowRight", 1)
+            page.wait_for_timeout(3_000)
+            expect(page.get_by_text("It is 5")).to_have_count(0)
+            to_server.mend()
+
+            def goes_on() -> bool:
+                # what was moved while nobody heard is lost: it is moved again
+                press(page, "Home", 1)
+                press(page, "ArrowRight", 1)
+                page.wait_for_timeout(500)
+                return page.get_by_text("It is 1").count() > 0
+
+            until(goes_on, what="the notebook to hear its visitor again")
 
 
 def test_a_streamlit_app_hears_its_controls(workspace: Workspace) -> None:
@@ -97,11 +138,9 @@ def test_a_streamlit_app_hears_its_controls(workspace: Workspace) -> None:
 
 def test_an_mcp_client_lists_and_calls_a_tool(fruitshop: Workspace) -> None:
     url = serve(fruitshop, "fruitshop_mcp.py", "jobs.fruitshop_mcp")
-    headers = {"Authorization": f"Bearer {fruitshop.server.api_key}"}
 
     async def ask() -> tuple[list[str], Any]:
-        transport = StreamableHttpTransport(url, headers=headers, httpx_client_factory=_to_this_machine)
-        async with Client(transport) as client:
+        async with Client(mcp_at(fruitshop.server, url)) as client:
             names = [tool.name for tool in await client.list_tools()]
             return names, (await client.call_tool("pieces_sold", {"fruit": "apple"})).data
 
@@ -110,31 +149,26 @@ def test_an_mcp_client_lists_and_calls_a_tool(fruitshop: Workspace) -> None:
     assert pieces > 0
 
 
-class _ThisMachine(httpx.AsyncHTTPTransport):
-    """Not every resolver knows that names below `localhost` are this machine."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        here = httpx.Request(
-            request.method,
-            request.url.copy_with(host="127.0.0.1"),
-            headers=request.headers,
-            stream=request.stream,
-            extensions=request.extensions,
-        )
-        return await super().handle_async_request(here)
-
-
-def _to_this_machine(**options: Any) -> httpx.AsyncClient:
-    options.pop("transport", None)
-    return httpx.AsyncClient(transport=_ThisMachine(), **options)
-
-
-def ask(server: Homeport, url: str) -> httpx.Response:
-    """As a program does, with a key."""
-    host = url.partition("://")[2].partition("/")[0]
-    headers = {"Authorization": f"Bearer {server.api_key}", "Host": host}
-    port = host.rpartition(":")[2]
-    return httpx.get(f"http://127.0.0.1:{port}/", headers=headers, timeout=120)
+def test_a_notebook_works_with_the_network_cut(
+    own_server: Homeport, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Server, app and browser have the loopback of a network of their own, and nothing else."""
+    own_server.start()
+    workspace = Workspace(tmp_path / "own", own_server, environment).connect()
+    workspace.write({"shown.py": NOTEBOOK})
+    url = serve(workspace, "shown.py", "jobs.shown")  # with the network, for its environment is built
+    [run] = workspace.runs("shown")
+    own_server.post(f"/workspaces/{workspace.id}/job-runs/{run['id']}/-cancel", {})
+    workspace.ended(run["id"])
+    own_server.stop()
+    with lone_network() as inside:
+        own_server.start(inside)
+        with browser(inside=inside) as page:
+            page.goto(url)
+            sign_in(page, own_server)
+            expect(page.get_by_text("It is 3")).to_be_visible(timeout=60_000)
+            press(page, "ArrowRight", 1)
+            expect(page.get_by_text("It is 4")).to_be_visible(timeout=30_000)
 
 
 def test_an_app_outlives_the_server_stops_when_idle_and_wakes_at_a_visit(

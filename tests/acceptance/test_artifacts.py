@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from .apps import ask, serve
 from .browsers import LOADED_MS, browser, sign_in
 from .servers import until
-from .test_apps import ask, serve
 from .workspaces import PYPROJECT, Workspace
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
