@@ -100,6 +100,8 @@ class AppState:
     """The newest run has the code, configuration and definition that a new one would have."""
     knows_base_path: bool
     """Its addresses keep the path that they begin with."""
+    is_dashboard: bool = False
+    """The one that comes with dlt."""
 
     @property
     def is_serving(self) -> bool:
@@ -325,6 +327,7 @@ def _state(tx: Tx, current: jobs.CurrentJob) -> AppState:
         has_served=run is not None and run.started_at is not None,
         is_current=run is not None and _is_current(tx, current, run),
         knows_base_path=_launcher(current) in ("marimo", "streamlit"),
+        is_dashboard=_launcher(current) == "dashboard",
     )
 
 

@@ -46,6 +46,8 @@ class Place:
     """The path that was taken off the beginning of the request's."""
     base_path: str = ""
     """The path that the app's cookies are for."""
+    policy: str = ""
+    """What browsers may do with what they get, beside what the app says of that (Content-Security-Policy)."""
 
 
 def towards_app(
@@ -104,6 +106,8 @@ def towards_visitor(headers: Iterable[tuple[bytes, bytes]], place: Place) -> Hea
                 continue
             value = own
         kept.append((name, value))
+    if place.policy:
+        kept.append((b"content-security-policy", place.policy.encode()))
     return kept
 
 
