@@ -1,5 +1,7 @@
 """The Python environment of a run: built once per content, shared by all runs that need the same.
 
+What is not pinned follows what there is to be had, deploy by deploy (`newest.py`).
+
     environments/<key>            the environment; usable once `.complete` is in it, which is written last
     environments/<key>.lock       held shared by every run that uses it, exclusively by who builds it
                                   (or removes it: whoever prunes takes this lock first)
@@ -20,16 +22,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from homeport_runner import clocks, failed_build, launch
+from homeport_runner import clocks, failed_build, launch, newest
 from homeport_runner.build_log import BuildLog, OthersBuild, processes_left
 from homeport_runner.failed_build import FailedBuild
+from homeport_runner.locks import Lock
 from homeport_runner.orders import Orders
 from homeport_runner.setup_failed import SetupFailed
 from homeport_runner.spool import Spool
 from homeport_runner.uv import NoSuchPython, Uv, UvFailed
 
-MARK = ".complete"
-"""The file that makes an environment usable."""
 _PAUSE = 0.05
 _LONGEST_OUTWAIT = 10.0
 _HUB_MODULE = "homeport_dlt_hub"
@@ -45,8 +46,9 @@ def ready_environment(
     Raises `SetupFailed` when it cannot be built, or is known not to be.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wanted = newest.followed(folder, wanted, uv, spool, orders)
     environment = folder / wanted.key
-    lock = _Lock(folder / (wanted.key + ".lock"))
+    lock = Lock(folder / (wanted.key + ".lock"))
     others = OthersBuild(_log_of(environment), spool)
     try:
         waiting_since: float | None = None
@@ -54,12 +56,12 @@ def ready_environment(
             if lock.take(fcntl.LOCK_SH):
                 if waiting_since is not None:
                     others.pass_on()
-                if _is_usable(environment):
+                if newest.is_usable(environment):
                     break
                 lock.let_go()
                 if lock.take(fcntl.LOCK_EX):
                     # Somebody may have built it between the two locks.
-                    if not _is_usable(environment):
+                    if not newest.is_usable(environment):
                         _check_failed(environment, wanted.asked_at, uv, spool, waiting_since)
                         _outwait_killed_build(environment, orders)
                         _build(environment, wanted, uv, spool)
@@ -89,10 +91,11 @@ def build_ahead(folder: Path, wanted: launch.Environment, uv: Uv, spool: Spool) 
     Raises `SetupFailed` when it cannot be built.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wanted = newest.followed(folder, wanted, uv, spool, uv.orders)
     environment = folder / wanted.key
-    lock = _Lock(folder / (wanted.key + ".lock"))
+    lock = Lock(folder / (wanted.key + ".lock"))
     try:
-        if lock.take(fcntl.LOCK_EX) and not _is_usable(environment):
+        if lock.take(fcntl.LOCK_EX) and not newest.is_usable(environment):
             failed = failed_build.load(_failed_of(environment))
             if failed is None or failed.seconds < wanted.asked_at or not failed.is_still_so(uv.circumstances):
                 _outwait_killed_build(environment, uv.orders)
@@ -103,47 +106,7 @@ def build_ahead(folder: Path, wanted: launch.Environment, uv: Uv, spool: Spool) 
 
 def _note_use(environment: Path) -> None:
     with contextlib.suppress(OSError):  # somebody has removed it by hand
-        os.utime(environment / MARK)
-
-
-class _Lock:
-    """Of an environment. Taking it never waits: that is done by the caller, who can be told to stop."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._open()
-
-    def take(self, kind: int) -> bool:
-        while True:
-            try:
-                fcntl.flock(self._file, kind | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            if self._is_in_place():
-                return True
-            # who removed the environment has removed this, too: a lock that nobody else would find
-            self.close()
-            self._open()
-
-    def let_go(self) -> None:
-        fcntl.flock(self._file, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        os.close(self._file)
-
-    def _open(self) -> None:
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-
-    def _is_in_place(self) -> bool:
-        try:
-            return os.path.samestat(os.fstat(self._file), os.stat(self._path))
-        except FileNotFoundError:
-            return False
-
-
-def _is_usable(environment: Path) -> bool:
-    # The interpreter is a link to one of the machine's, which may have been removed since.
-    return (environment / MARK).exists() and os.access(environment / "bin" / "python", os.X_OK)
+        os.utime(environment / newest.MARK)
 
 
 def _check_failed(environment: Path, asked_at: float, uv: Uv, spool: Spool, waiting_since: float | None) -> None:
@@ -198,7 +161,7 @@ def _try_to_build(environment: Path, wanted: launch.Environment, uv: Uv, log: Bu
     _teach_dlt_hub(environment, wanted.python_version)
     # The mark is one small file, which may reach the disk long before all that it stands for.
     os.sync()
-    (environment / MARK).touch()
+    (environment / newest.MARK).touch()
     seconds = clocks.now() - started_at
     log.remark(f"Environment with Python {wanted.python_version} built in {seconds:.1f} s.")
 

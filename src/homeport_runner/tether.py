@@ -143,6 +143,11 @@ class Tether:
             self._signal(message["signal"])
 
     def _spawn(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        """The one place where a run, or uv, begins.
+
+        What it shall not reach is put out of its reach after the fork: in `before_exec`, and in `Image.become` for
+        a run that is no program of its own.
+        """
         parent = os.getpid()
 
         def before_exec() -> None:

@@ -74,12 +74,13 @@ class NoSuchPython(UvFailed):
 
 
 class _Listener:
-    """Passes uv's lines on to the log, and remembers the last of them."""
+    """Passes uv's lines on to the log, if there is one, and remembers the last of them."""
 
-    _MOST = 200
+    _MOST = 1000
 
-    def __init__(self, log: BuildLog) -> None:
+    def __init__(self, log: BuildLog | None, spool: Spool) -> None:
         self._log = log
+        self._spool = spool
         self._lines: list[str] = []
 
     @property
@@ -88,15 +89,16 @@ class _Listener:
 
     @property
     def masking(self) -> Masking:
-        return self._log.masking
+        return self._spool.masking
 
     @property
     def is_full(self) -> bool:
-        return self._log.is_full
+        return self._spool.is_full
 
     def take(self, at: str, io_stream: str, source: str, stage: str, contents: list[str]) -> None:
         self._lines = [*self._lines, *contents][-self._MOST :]
-        self._log.take(at, io_stream, source, stage, contents)
+        if self._log is not None:
+            self._log.take(at, io_stream, source, stage, contents)
 
 
 class Uv:
@@ -134,10 +136,10 @@ class Uv:
         """Install them all together; from the cache alone if the network turns out to be away."""
         if not requirements:
             return
-        listed = self._folder / "requirements.txt"
-        listed.write_text("".join(line + "\n" for line in requirements))
         python = str(environment / "bin" / "python")
-        command = ("pip", "install", "--python", python, "--compile-bytecode", "-r", str(listed))
+        command = (
+            "pip", "install", "--python", python, "--compile-bytecode", "-r", self._listed(requirements),
+        )  # fmt: skip
         said = self._run(log, *command)
         if said is not None and _NETWORK_TROUBLE.search(said):
             log.remark("The package index cannot be reached; trying with what is in the cache.")
@@ -147,16 +149,53 @@ class Uv:
             is_lasting = bool(_LASTING.search(said)) and not _PASSING.search(said)
             raise UvFailed(_in_one_line(said), is_lasting)
 
+    def changes(self, environment: Path, requirements: Sequence[str], fallback: Sequence[str] | None) -> list[str]:
+        """What would be there instead of what is, by uv's own words, if it were built now. Nothing is changed."""
+        try:
+            return self._changes(environment, requirements)
+        except UvFailed:
+            if fallback is None:
+                raise
+            return self._changes(environment, fallback)
+
+    def _changes(self, environment: Path, requirements: Sequence[str]) -> list[str]:
+        python = str(environment / "bin" / "python")
+        command = (
+            "pip",
+            "install",
+            "--python",
+            python,
+            "--dry-run",
+            "--upgrade",
+            "-r",
+            self._listed(requirements),
+        )
+        listener = _Listener(None, self._spool)
+        if not self._succeeds(None, listener, *command):
+            raise UvFailed(_in_one_line(listener.said))
+        return re.findall(r"^ ([+-] \S.*)", listener.said, re.MULTILINE)
+
+    def _listed(self, requirements: Sequence[str]) -> str:
+        listed = self._folder / "requirements.txt"
+        listed.write_text("".join(line + "\n" for line in requirements))
+        return str(listed)
+
     def _run(self, log: BuildLog, *arguments: str) -> str | None:
         """What uv said, if it failed; None if it did what it should."""
+        listener = _Listener(log, self._spool)
+        if self._succeeds(log, listener, *arguments):
+            return None
+        return listener.said or "uv failed without a word"
+
+    def _succeeds(self, log: BuildLog | None, listener: _Listener, *arguments: str) -> bool:
         self._orders.check()
         isolation = () if "UV_CONFIG_FILE" in self._env else ("--no-config",)
         try:
             process = self._holder.spawn([self._binary, *arguments, *isolation], self._env, str(self._folder))
         except CannotStart as error:
             raise UvFailed(f"uv cannot be started: {error}") from error
-        log.note_process(process.pid)
-        listener = _Listener(log)
+        if log is not None:
+            log.note_process(process.pid)
         pipes = Pipes(process.output, listener, "setup", "build")
         pipes.start()
         orphans = Orphans(process.holder, process.pid)
@@ -164,9 +203,7 @@ class Uv:
         pipes.finish(_DRAIN_SECONDS)
         if ending.cause != EXITED:
             raise Stopped(ending.cause)
-        if ending.exit_code == 0:
-            return None
-        return listener.said or f"uv ended with exit status {ending.exit_code} and no word"
+        return ending.exit_code == 0
 
 
 def _in_one_line(said: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ..wheels import Branch
 from .conftest import NewWorkspace
 from .servers import Homeport, until
 from .workspaces import PYPROJECT, Workspace
@@ -66,6 +67,51 @@ def test_what_is_deployed_is_built_before_anybody_runs_it(
         assert "dlt" in (text := workspace.dlthub("run", "plain", "-f"))
         assert "built in" not in text
         assert "waiting for it" not in text
+    finally:
+        server.close()
+
+
+TINY = """
+from pathlib import Path
+
+from dlt.hub import run
+
+
+@run.job
+def says():
+    import tiny
+
+    words = Path("/proc/self/cmdline").read_text().split(chr(0))
+    print("SAYS", tiny.ANSWER, "plain" if "--run-id" in words else "warm")
+"""
+
+
+def test_a_branch_that_has_moved_is_built_ahead_by_the_next_deploy_and_its_runs_are_warm_again(
+    tmp_path: Path, environment: dict[str, str], new_workspace: NewWorkspace
+) -> None:
+    """The same requirements, to the letter; what they lead to has changed."""
+    (tmp_path / "server").mkdir()
+    server = Homeport(tmp_path / "server", environment)
+    server.settings = {}
+    branch = Branch(tmp_path / "branch")
+    files = {"shop.py": TINY, "__deployment__.py": "from shop import says\n\n__all__ = ['says']\n"}
+
+    def said() -> str:
+        run = workspace.run("says")
+        text = workspace.text(run["id"])
+        assert run["status"] == "completed", text
+        return text.rpartition("SAYS ")[2].strip()
+
+    try:
+        workspace = new_workspace(server.start(), files)
+        workspace.write({"pyproject.toml": PYPROJECT.replace('"]', f'", "{branch.requirement}"]')})
+        for number, answer in enumerate(("one", "two"), start=1):
+            branch.commit(answer)
+            workspace.write({"version.txt": answer})
+            workspace.dlthub("deploy")
+            until(lambda number=number: len(builds_of(server)) == number, what="the build")  # type: ignore[misc]
+            assert said() == f"{answer} plain"
+            until(lambda answer=answer: said() == f"{answer} warm", what="a warm start")  # type: ignore[misc]
     finally:
         server.close()
 

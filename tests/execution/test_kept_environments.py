@@ -1,6 +1,7 @@
 """Environments go when there is no room for them, and never from under a run."""
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -91,6 +92,17 @@ def test_memories_of_failed_builds_go_in_the_end(folder: Path) -> None:
             os.utime(path, ((NOW - idle).timestamp(),) * 2)
     KeptEnvironments(folder, 0).collect(NOW)
     assert names(folder) == {"lately.lock", "lately.failed"}
+
+
+def test_notes_of_the_newest_packages_go_with_their_environment(folder: Path) -> None:
+    build(folder, "here", hours(0.1))
+    for key, environment in (("gone", "nowhere"), ("kept", "here")):
+        note = folder / f"{key}.newest"
+        note.write_text(json.dumps({"environment": environment, "seconds": 0.0}))
+        at = (NOW - timedelta(days=3)).timestamp()
+        os.utime(note, (at, at))
+    KeptEnvironments(folder, 0).collect(NOW)
+    assert names(folder) == {"here", "here.lock", "kept.newest"}
 
 
 @pytest.fixture

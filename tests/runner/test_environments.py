@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import zipfile
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +20,7 @@ import pytest
 from homeport.execution.engines.kept_environments import KeptEnvironments
 from homeport_runner import boot
 
+from ..wheels import make_wheel
 from .conftest import DEADLINE, PYTHON_VERSION, SOURCE_FOLDER, UV, Stage, Warm, is_alive, until
 from .fake_server import FakeServer
 
@@ -356,18 +356,6 @@ def test_a_requirement_is_installed(fresh_stage: Stage, tmp_path: Path) -> None:
     assert server.contents() == ["42"]
     site_packages = next((fresh_stage.node / "environments/empty/lib").glob("python*/site-packages"))
     assert list(site_packages.glob("__pycache__/tiny.*.pyc"))
-
-
-def make_wheel(folder: Path, name: str = "tiny") -> Path:
-    wheel = folder / f"{name}-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(f"{name}.py", "ANSWER = 42\n")
-        archive.writestr(f"{name}-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        archive.writestr(
-            f"{name}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(f"{name}-1.0.dist-info/RECORD", f"{name}.py,,\n")
-    return wheel
 
 
 LEAVES_A_DAEMON = """

@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from homeport_runner.environment import MARK
 from homeport_runner.image import identity
+from homeport_runner.newest import ENDING, MARK, key_now
 
 LAST_HOUR = timedelta(hours=1)
 FAILURES_KEPT = timedelta(days=2)
@@ -93,8 +93,15 @@ class KeptEnvironments:
             shutil.rmtree(path, ignore_errors=True)
 
     def _forget_failures(self, now: datetime) -> None:
-        """Locks and memories of what was never built."""
+        """Locks and memories of what was never built, or is there no more."""
         long_ago = (now - FAILURES_KEPT).timestamp()
+        for path in self._folder.glob("*" + ENDING):
+            with suppress(OSError):
+                if (
+                    path.stat().st_mtime < long_ago
+                    and not (self._folder / key_now(self._folder, path.stem)).exists()
+                ):
+                    path.unlink()
         for path in self._folder.glob("*.lock"):
             environment = path.with_suffix("")
             with suppress(OSError):

@@ -27,8 +27,8 @@ from homeport.execution.engines.kept_environments import KeptEnvironments
 from homeport.execution.engines.warm import WarmProcesses
 from homeport.execution.maskings import Masking
 from homeport.execution.pythons import find_uv, is_to_be_had
+from homeport_runner import newest
 from homeport_runner.boot import argv, build_argv
-from homeport_runner.environment import MARK
 
 _SOURCE_FOLDER = Path(homeport_runner.__file__).parents[1]
 _LAST_WORDS_BYTES = 4_000
@@ -153,7 +153,9 @@ class LocalEngine:
             self._reap()
             if self._build is not None:
                 return False
-            if not (self._node_dir / "environments" / environment.key / MARK).exists():
+            folder = self._node_dir / "environments"
+            asked_at = environment.asked_at or 0.0
+            if not newest.is_current(folder, environment.key, environment.requirements, asked_at):
                 self._start_build(environment, secrets)
         return True
 

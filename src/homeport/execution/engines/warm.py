@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ import homeport_runner
 from homeport.execution.engines import Warmth
 from homeport_runner import boot, tether
 from homeport_runner.image import identity
+from homeport_runner.newest import key_now
 
 IDLE_SECONDS = 900.0
 _KEPT = timedelta(days=7)
@@ -54,7 +56,7 @@ class WarmProcesses:
         with socket.socket(socket.AF_UNIX) as asking:
             asking.settimeout(_ANSWER_SECONDS)
             try:
-                _connect(asking, self._folder / _name(warmth))
+                _connect(asking, self._folder / _name(self._as_of_now(warmth)))
                 tether.send(asking, dict(order), [log.fileno()])
                 answer = tether.receive(asking)[0]
                 if answer is None or "pid" not in answer:
@@ -67,6 +69,7 @@ class WarmProcesses:
 
     def prepare(self, warmth: Warmth) -> None:
         """Start the warm process for the next runs like this one, if it is not there and can be."""
+        warmth = self._as_of_now(warmth)
         name = _name(warmth)
         environment = self._environments / warmth.environment
         self.reap()
@@ -78,6 +81,10 @@ class WarmProcesses:
             return
         with suppress(OSError):
             self._children[name] = self._start(folder, environment, warmth)
+
+    def _as_of_now(self, warmth: Warmth) -> Warmth:
+        """In the environment that has the newest packages."""
+        return replace(warmth, environment=key_now(self._environments, warmth.environment))
 
     def reap(self) -> None:
         for name, child in list(self._children.items()):
