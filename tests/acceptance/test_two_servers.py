@@ -2,6 +2,9 @@
 
 import base64
 import os
+import random
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,12 +35,17 @@ CLOCK = """
 
 
     @run.job
+    def hello():
+        print("hello")
+
+
+    @run.job
     def stay():
         for number in range(60):
             print("LINE", number, flush=True)
             time.sleep(0.1)
 """
-NAMES = ["stay", "tick", "tock"]
+NAMES = ["hello", "stay", "tick", "tock"]
 DEPLOYMENT = f"from clock import {', '.join(NAMES)}\n\n__all__ = {NAMES}\n"
 
 
@@ -83,6 +91,33 @@ def test_ticks_are_decided_once_and_go_on_when_one_server_is_killed(
     clock.server = two
     ticks = len(clock.runs("tick"))
     until(lambda: len(clock.runs("tick")) >= ticks + 3, what="three more ticks")
+    moments = [row["moment"] for row in ledger(clock)]
+    assert len(moments) == len(set(moments))
+    windows = [(run["interval_start"], run["interval_end"]) for run in clock.runs("tick")]
+    assert [start for start, _ in windows[1:]] == [end for _, end in windows[:-1]], "no gap, no overlap"
+
+
+def test_a_server_that_is_stopped_and_goes_on_changes_nothing_that_the_other_has_decided(
+    two_servers: tuple[Homeport, Homeport], new_workspace: NewWorkspace
+) -> None:
+    """Stopped at any moment, also in the middle of a transaction; the other one does not wait for it."""
+    one, two = two_servers
+    clock = new_workspace(one, {"clock.py": CLOCK, "__deployment__.py": DEPLOYMENT})
+    clock.dlthub("deploy")
+    clock.server = two
+    until(lambda: clock.runs("tick"), what="the clock")
+    stay = clock.trigger("manual:*stay")
+    for _ in range(3):
+        time.sleep(random.uniform(0, 2))
+        os.kill(one.process.pid, signal.SIGSTOP)
+        # what `one` has begun waits for it; everything else goes on
+        assert clock.run("hello")["status"] == "completed"
+        os.kill(one.process.pid, signal.SIGCONT)
+    assert clock.ended(stay["id"])["status"] == "completed"
+    said = [line for line in clock.text(stay["id"]).split("\n") if line.startswith("LINE ")]
+    assert said == [f"LINE {number}" for number in range(60)]
+    ticks = len(ended(clock, "tick"))
+    until(lambda: len(ended(clock, "tick")) > ticks, what="the clock to go on")
     moments = [row["moment"] for row in ledger(clock)]
     assert len(moments) == len(set(moments))
     windows = [(run["interval_start"], run["interval_end"]) for run in clock.runs("tick")]

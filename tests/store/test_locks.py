@@ -3,14 +3,17 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from homeport.dispatch.schedules import FireSchedules
 from homeport.dispatch.starts import StartPendingRuns
 from homeport.execution.engines.fake import FakeEngine
-from homeport.store import jobs, workspaces
-from homeport.store.database import Database
+from homeport.store import dialects, jobs, organizations, workspaces
+from homeport.store.database import Database, failed_itself
 
 from ..builders import at_once, definition
+from ..conftest import NOW
+from ..databases import PostgresCluster
 from ..world import World
 
 
@@ -43,6 +46,32 @@ def test_schedulers_that_race_start_each_due_moment_once(world: World, other: Da
     at_once(2, work)
     other.close()
     assert [len(world.runs_of(f"job{number}")) for number in range(5)] == [1] * 5
+
+
+def test_a_server_that_stands_still_in_a_transaction_does_not_hold_up_the_others(
+    postgres: PostgresCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And when it goes on, it finds that nothing of it happened. SQLite has one server only."""
+    monkeypatch.setattr(dialects, "IDLE_TIMEOUT_MS", 200)
+    with postgres.database() as url:
+        asleep, awake = Database(url), Database(url)
+
+        def stand_still() -> None:
+            with asleep.write() as tx:
+                organizations.create(tx, "Acme", NOW)
+                dialects.one_at_a_time(tx, "something")
+                with awake.write() as other:
+                    dialects.one_at_a_time(other, "something")
+                    assert organizations.first(other) is None
+                tx.execute(sa.select(1))
+
+        with pytest.raises(sa.exc.DBAPIError, match="idle-in-transaction") as caught:
+            stand_still()
+        assert failed_itself(caught.value)
+        with asleep.write() as tx:
+            assert organizations.first(tx) is None
+        asleep.close()
+        awake.close()
 
 
 def test_starters_that_race_submit_each_run_once(world: World, other: Database) -> None:

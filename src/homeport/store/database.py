@@ -68,6 +68,7 @@ class Database:
         """Bring the schema to this version's; safe to call at every start."""
         try:
             with self._engine.connect() as connection:
+                dialects.take_all_the_time(connection)
                 dialects.wait_for_other_migrations(connection)
                 alembic.command.upgrade(_alembic_config(connection), "head")
                 connection.commit()
@@ -88,7 +89,10 @@ def revisions() -> list[str]:
 
 
 def failed_itself(error: Exception) -> bool:
-    """Whether it was the database that failed, whatever it was asked: gone, locked for long, or out of room."""
+    """Whether it was the database that failed, whatever it was asked: gone, locked for long, out of room, or tired
+    of waiting for us."""
+    if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+        return True
     return isinstance(error, (Unavailable, sa.exc.OperationalError, sa.exc.InterfaceError))
 
 

@@ -17,6 +17,9 @@ from sqlalchemy.sql.functions import GenericFunction
 from homeport.errors import SetupError
 
 _BUSY_TIMEOUT_MS = 30_000
+IDLE_TIMEOUT_MS = 10_000
+"""A server that stands still in the middle of a transaction (stopped, or on a machine that sleeps) keeps its locks
+for so long; then it has never begun, and the others do not wait for it to wake up."""
 _MIGRATION_LOCK = 0x686F6D65  # "home"
 PLACES_LOCK = 0x706C6163  # "plac"
 APP_NAMES_LOCK = 0x61707073  # "apps"
@@ -153,4 +156,17 @@ def _open_postgresql(url: sa.URL) -> sa.Engine:
         raise SetupError(
             "PostgreSQL needs the postgres extra: pip install 'homeport[server,postgres]'."
         ) from error
-    return sa.create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, **_COMMON)
+    engine = sa.create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, **_COMMON)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS}")
+        connection.commit()
+
+    return engine
+
+
+def take_all_the_time(connection: sa.Connection) -> None:
+    """This transaction waits for something else than the database."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))

@@ -87,6 +87,7 @@ def _take_postgresql(url: str, file: Path) -> Copied:
     engine = dialects.open_engine(url)
     try:
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as tx, tx.begin():
+            dialects.take_all_the_time(tx)
             found = _holds(tx)
             snapshot = str(tx.execute(sa.select(sa.func.pg_export_snapshot())).scalar_one())
             major = int(tx.execute(sa.text("SHOW server_version_num")).scalar_one()) // 10_000
