@@ -13,7 +13,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from homeport_runner.build_log import BuildLog
@@ -36,6 +36,8 @@ _KNOWN = frozenset(
 )
 _KNOWN_BEGINNINGS = ("UV_", "SSL_", "GIT_", "LC_")
 
+_IN_A_HURRY = {"UV_HTTP_CONNECT_TIMEOUT": "3", "UV_HTTP_TIMEOUT": "10", "UV_HTTP_RETRIES": "0"}
+"""Of a question that a run waits for, and can do without an answer to."""
 _GRACE_SECONDS = 5.0
 _DRAIN_SECONDS = 2.0
 
@@ -163,15 +165,15 @@ class Uv:
         command = (
             "pip",
             "install",
-            "--python",
-            python,
             "--dry-run",
             "--upgrade",
+            "--python",
+            python,
             "-r",
             self._listed(requirements),
         )
         listener = _Listener(None, self._spool)
-        if not self._succeeds(None, listener, *command):
+        if not self._succeeds(None, listener, *command, variables={**_IN_A_HURRY, **self._env}):
             raise UvFailed(_in_one_line(listener.said))
         return re.findall(r"^ ([+-] \S.*)", listener.said, re.MULTILINE)
 
@@ -187,11 +189,19 @@ class Uv:
             return None
         return listener.said or "uv failed without a word"
 
-    def _succeeds(self, log: BuildLog | None, listener: _Listener, *arguments: str) -> bool:
+    def _succeeds(
+        self,
+        log: BuildLog | None,
+        listener: _Listener,
+        *arguments: str,
+        variables: Mapping[str, str] | None = None,
+    ) -> bool:
         self._orders.check()
         isolation = () if "UV_CONFIG_FILE" in self._env else ("--no-config",)
         try:
-            process = self._holder.spawn([self._binary, *arguments, *isolation], self._env, str(self._folder))
+            process = self._holder.spawn(
+                [self._binary, *arguments, *isolation], variables or self._env, str(self._folder)
+            )
         except CannotStart as error:
             raise UvFailed(f"uv cannot be started: {error}") from error
         if log is not None:
