@@ -5,8 +5,8 @@ under way keep theirs.
 
     environments/<key>.newest    JSON: which environment is that of these requirements now, and when that was found
 
-Nothing of it can fail a run: where the index is away, or nothing resolves any more, the environment that is there
-serves on, and the log says so.
+Where the index is away, or nothing resolves any more, the environment that is there serves on, and the log says
+so. One of newer packages that cannot be built fails its runs, as any other does.
 """
 
 from __future__ import annotations
