@@ -1,4 +1,4 @@
-"""The documented import works with open dlt alone, and costs nothing before it is used."""
+"""The documented import works with open dlt alone, and DuckDB 2 with dlt 1.31; unused, that costs nothing."""
 
 import subprocess
 import sys
@@ -55,9 +55,30 @@ finders = list(sys.meta_path)
 homeport_dlt_hub.install()
 assert sys.meta_path == finders
 from dlt.hub import run
+import duckdb
 homeport_dlt_hub.install()
 assert not any(type(f).__module__ == "homeport_dlt_hub" for f in sys.meta_path)
 from dlt.hub import run as again
 print(run is again)
 """
     assert run_file(tmp_path, code) == "True"
+
+
+def test_arrow_tables_are_had_of_the_newest_duckdb(tmp_path: Path) -> None:
+    code = """
+import dlt
+pipeline = dlt.pipeline("shop", pipelines_dir="state", destination="duckdb", dataset_name="fruit")
+pipeline.run([{"id": 1}, {"id": 2}], table_name="apples")
+print(pipeline.dataset().apples.arrow().num_rows)
+"""
+    assert run_file(tmp_path, code) == "2"
+
+
+def test_duckdb_is_not_imported_for_it_and_is_otherwise_as_it_was(tmp_path: Path) -> None:
+    code = """
+import sys
+assert "duckdb" not in sys.modules
+import duckdb, importlib.resources
+print(duckdb.sql("select 42").fetchall(), importlib.resources.files("duckdb").joinpath("__init__.py").is_file())
+"""
+    assert run_file(tmp_path, code) == "[(42,)] True"

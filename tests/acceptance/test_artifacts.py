@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 from .apps import ask, serve
 from .browsers import LOADED_MS, browser, sign_in
 from .servers import until
-from .workspaces import PYPROJECT, Workspace
+from .workspaces import Workspace
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
@@ -53,8 +53,6 @@ ATTACHES = """
         make_server("127.0.0.1", run_context["run_args"]["port"], app).serve_forever()
 """
 FILES = {
-    # what the dashboard of dlt 1.31 asks with, DuckDB 2 does not have any more
-    "pyproject.toml": PYPROJECT.replace('"]', '", "duckdb<2"]'),
     "trees.py": LOADS,
     "shown.py": ATTACHES,
     "__deployment__.py": "from trees import plant_apples, plant_pears, rehearse\n\n"

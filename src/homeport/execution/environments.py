@@ -18,7 +18,7 @@ from packaging.version import Version
 from homeport.contract import dlt_deployment
 from homeport.contract.runner_protocol import EnvironmentLaunch
 
-_LAYOUT = 1
+_LAYOUT = 2
 """Part of every key: raise it when the runner builds environments differently."""
 
 _EXCLUDED = "dlthub"
