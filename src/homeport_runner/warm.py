@@ -42,7 +42,9 @@ from homeport_runner.main import main as runner_main
 
 _LOOK_SECONDS = 20.0
 _QUIET_SECONDS = 1.0
-"""How long nobody must have asked before modules are learned: that may take as long as a plain start."""
+"""How long nobody must have asked before modules are learned: one may take as long as a plain start."""
+_LATEST_SECONDS = 2.0
+"""Where somebody asks all the time: how long modules wait to be learned, one by one, between two who ask."""
 _GO_SECONDS = 10.0
 _MOST_LEARNED = 3000
 _RESTARTS = "HOMEPORT_WARM_RESTARTS"
@@ -85,7 +87,12 @@ class _Warm:
         self._unsafe: list[str] = _load("unsafe.json")
         self._tells_of_leaks = False
         self._asking: dict[int, socket.socket] = {}
+        self._listener: socket.socket | None = None
         self._used_at = time.monotonic()
+        self._news_at: float | None = None
+        """Since when there has been something to learn."""
+        self._is_behind = False
+        """There is more to learn of what is written down."""
 
     def serve(self) -> Callable[[], None]:
         self._descriptors = _open_descriptors()
@@ -96,10 +103,11 @@ class _Warm:
             self._import_learned()
         with contextlib.suppress(FileNotFoundError):
             os.unlink("socket.new")
-        self._listener = socket.socket(socket.AF_UNIX)
+        listener = socket.socket(socket.AF_UNIX)
         Path("pid").write_text(str(os.getpid()))
-        self._listener.bind("socket.new")
-        self._listener.listen(128)
+        listener.bind("socket.new")
+        listener.listen(128)
+        self._listener = listener
         # whoever finds it is answered
         os.rename("socket.new", "socket")
         self._wake, waker = os.pipe()
@@ -107,7 +115,7 @@ class _Warm:
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         try:
-            self._loop()
+            self._loop(listener)
         except BecomeRun as become:
             module = become.module
             become.__traceback__ = None
@@ -116,22 +124,33 @@ class _Warm:
         gc.collect()
         return lambda: run_as_main(module)
 
-    def _loop(self) -> None:
+    def _loop(self, listener: socket.socket) -> None:
         while True:
-            has_news = any(name.startswith("used-") and name.endswith(".json") for name in os.listdir("."))
-            seconds = _QUIET_SECONDS if has_news else min(_LOOK_SECONDS, self._idle)
-            ready, _, _ = select.select([self._listener.fileno(), self._wake], [], [], seconds)
+            has_news = self._has_news()
+            seconds = self._patience() if has_news else min(_LOOK_SECONDS, self._idle)
+            ready, _, _ = select.select([listener.fileno(), self._wake], [], [], seconds)
             if self._wake in ready:
                 os.read(self._wake, 4096)
                 self._reap()
-            if self._listener.fileno() in ready:
+            if listener.fileno() in ready:
                 self._used_at = time.monotonic()
                 os.utime("pid")
-                self._answer(self._listener.accept()[0])
+                self._answer(listener.accept()[0])
             if not ready:
                 self._look()
                 if has_news:
                     self._learn()
+
+    def _has_news(self) -> bool:
+        return self._is_behind or any(
+            name.startswith("used-") and name.endswith(".json") for name in os.listdir(".")
+        )
+
+    def _patience(self) -> float:
+        """How long to wait for a quiet moment to learn in."""
+        now = time.monotonic()
+        self._news_at = self._news_at or now
+        return min(_QUIET_SECONDS, max(0.0, self._news_at + _LATEST_SECONDS - now))
 
     def _look(self) -> None:
         """Leave, if there is no use for us."""
@@ -199,7 +218,6 @@ class _Warm:
 
     def _learn(self) -> None:
         """Import what runs have used, so that the next ones find it."""
-        self._descriptors = _open_descriptors()
         for path in sorted(Path(".").glob("used-*.json")):
             fresh = [name for name in _load(path.name) if name not in self._learned]
             self._learned += fresh[: _MOST_LEARNED - len(self._learned)]
@@ -207,14 +225,24 @@ class _Warm:
         # written down first: the next import may be one to begin again without
         _save("learned.json", self._learned)
         self._import_learned()
+        if not self._is_behind:
+            self._news_at = None
 
     def _import_learned(self) -> None:
+        self._descriptors = _open_descriptors()
         for name in self._learned:
+            if self._is_asked():
+                self._is_behind = True
+                return
             if not self._tells_of_leaks:
                 gc.freeze()
             self._prepare(name)
             self._tells_of_leaks = self._tells_of_leaks or _has_nanobind()
+        self._is_behind = False
         self._settle()
+
+    def _is_asked(self) -> bool:
+        return self._listener is not None and bool(select.select([self._listener], [], [], 0)[0])
 
     def _settle(self) -> None:
         """What is here stays: a collection in a fork must not touch, and so copy, all of it.
