@@ -3,7 +3,8 @@
 Its runs then get the newest packages that its requirements allow, in an environment of their own; runs that are
 under way keep theirs.
 
-    environments/<key>.newest    JSON: which environment is that of these requirements now, and when that was found
+    environments/<key>.newest    the key of the environment that is that of these requirements now; written when
+                                 somebody has looked, so its time says when that was
 
 Where the index is away, or nothing resolves any more, the environment that is there serves on, and the log says
 so. One of newer packages that cannot be built fails its runs, as any other does.
@@ -17,9 +18,8 @@ import hashlib
 import json
 import os
 import re
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from homeport_runner import launch
@@ -39,14 +39,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PIN = re.compile(r"[A-Za-z0-9._-]+\s*(\[[^]]*\])?\s*===?[^,*;@]+(;.*)?")
 
 
-@dataclass(frozen=True)
-class Newest:
-    environment: str
-    """Its key."""
-    seconds: float
-    """When it was found, since 1970."""
-
-
 def is_usable(environment: Path) -> bool:
     # The interpreter is a link to one of the machine's, which may have been removed since.
     return (environment / MARK).exists() and os.access(environment / "bin" / "python", os.X_OK)
@@ -55,8 +47,8 @@ def is_usable(environment: Path) -> bool:
 def key_now(folder: Path, key: str) -> str:
     """Of the environment that serves the requirements with this key now."""
     try:
-        return Newest(**json.loads((folder / (key + ENDING)).read_text())).environment
-    except (OSError, ValueError, TypeError):
+        return (folder / (key + ENDING)).read_text() or key
+    except (OSError, ValueError):
         return key
 
 
@@ -82,7 +74,7 @@ def followed(folder: Path, wanted: launch.Environment, uv: Uv, spool: Spool, ord
                 orders.wait(_PAUSE)
             if _is_due(*asked):  # and nobody has looked in the meantime
                 key = _look(folder / key_now(folder, wanted.key), wanted, uv, spool)
-                _save(folder / (wanted.key + ENDING), Newest(key, time.time()))
+                _save(folder / (wanted.key + ENDING), key)
         finally:
             lock.close()
     return replace(wanted, key=key_now(folder, wanted.key))
@@ -123,11 +115,11 @@ def _looked_at(folder: Path, key: str, environment: Path) -> float:
     return max(times)
 
 
-def _save(path: Path, found: Newest) -> None:
+def _save(path: Path, key: str) -> None:
     scratch = path.with_name(path.name + ".new")
     # what is not written down is looked up again
     with contextlib.suppress(OSError):
-        scratch.write_text(json.dumps(asdict(found)))
+        scratch.write_text(key)
         scratch.replace(path)
 
 

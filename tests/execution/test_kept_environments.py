@@ -1,7 +1,6 @@
 """Environments go when there is no room for them, and never from under a run."""
 
 import fcntl
-import json
 import os
 import subprocess
 import sys
@@ -98,7 +97,7 @@ def test_notes_of_the_newest_packages_go_with_their_environment(folder: Path) ->
     build(folder, "here", hours(0.1))
     for key, environment in (("gone", "nowhere"), ("kept", "here")):
         note = folder / f"{key}.newest"
-        note.write_text(json.dumps({"environment": environment, "seconds": 0.0}))
+        note.write_text(environment)
         at = (NOW - timedelta(days=3)).timestamp()
         os.utime(note, (at, at))
     KeptEnvironments(folder, 0).collect(NOW)
