@@ -26,21 +26,25 @@ class _Finder:
     def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
         if name not in self._lessons:
             return None
-        teach = self._lessons.pop(name)
-        if not self._lessons:
-            sys.meta_path.remove(self)
         from importlib.machinery import PathFinder
 
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, teach)  # type: ignore[assignment]
+            spec.loader = _Loader(spec.loader, self, name)  # type: ignore[assignment]
         return spec
+
+    def teach(self, name, module):  # type: ignore[no-untyped-def]
+        # not before: to look for a module is not to import it
+        self._lessons.pop(name)(module)
+        if not self._lessons:
+            sys.meta_path.remove(self)
 
 
 class _Loader:
-    def __init__(self, loader, teach):  # type: ignore[no-untyped-def]
+    def __init__(self, loader, finder, name):  # type: ignore[no-untyped-def]
         self._loader = loader
-        self._teach = teach
+        self._finder = finder
+        self._name = name
 
     def __getattr__(self, name):  # type: ignore[no-untyped-def]
         return getattr(self._loader, name)
@@ -50,7 +54,7 @@ class _Loader:
 
     def exec_module(self, module):  # type: ignore[no-untyped-def]
         self._loader.exec_module(module)
-        self._teach(module)
+        self._finder.teach(self._name, module)
 
 
 def _teach_hub(module):  # type: ignore[no-untyped-def]

@@ -66,6 +66,8 @@ print(run is again)
 
 def test_arrow_tables_are_had_of_the_newest_duckdb(tmp_path: Path) -> None:
     code = """
+import importlib.util
+assert importlib.util.find_spec("duckdb")  # as libraries do that use it if it is there
 import dlt
 pipeline = dlt.pipeline("shop", pipelines_dir="state", destination="duckdb", dataset_name="fruit")
 pipeline.run([{"id": 1}, {"id": 2}], table_name="apples")
