@@ -24,6 +24,7 @@ from pathlib import Path
 
 from homeport_runner import clocks, failed_build, launch, newest
 from homeport_runner.build_log import BuildLog, OthersBuild, processes_left
+from homeport_runner.built import MARK, is_usable
 from homeport_runner.failed_build import FailedBuild
 from homeport_runner.locks import Lock
 from homeport_runner.orders import Orders
@@ -56,12 +57,12 @@ def ready_environment(
             if lock.take(fcntl.LOCK_SH):
                 if waiting_since is not None:
                     others.pass_on()
-                if newest.is_usable(environment):
+                if is_usable(environment):
                     break
                 lock.let_go()
                 if lock.take(fcntl.LOCK_EX):
                     # Somebody may have built it between the two locks.
-                    if not newest.is_usable(environment):
+                    if not is_usable(environment):
                         _check_failed(environment, wanted.asked_at, uv, spool, waiting_since)
                         _outwait_killed_build(environment, orders)
                         _build(environment, wanted, uv, spool)
@@ -95,7 +96,7 @@ def build_ahead(folder: Path, wanted: launch.Environment, uv: Uv, spool: Spool) 
     environment = folder / wanted.key
     lock = Lock(folder / (wanted.key + ".lock"))
     try:
-        if lock.take(fcntl.LOCK_EX) and not newest.is_usable(environment):
+        if lock.take(fcntl.LOCK_EX) and not is_usable(environment):
             failed = failed_build.load(_failed_of(environment))
             if failed is None or failed.seconds < wanted.asked_at or not failed.is_still_so(uv.circumstances):
                 _outwait_killed_build(environment, uv.orders)
@@ -106,7 +107,7 @@ def build_ahead(folder: Path, wanted: launch.Environment, uv: Uv, spool: Spool) 
 
 def _note_use(environment: Path) -> None:
     with contextlib.suppress(OSError):  # somebody has removed it by hand
-        os.utime(environment / newest.MARK)
+        os.utime(environment / MARK)
 
 
 def _check_failed(environment: Path, asked_at: float, uv: Uv, spool: Spool, waiting_since: float | None) -> None:
@@ -161,7 +162,7 @@ def _try_to_build(environment: Path, wanted: launch.Environment, uv: Uv, log: Bu
     _teach_dlt_hub(environment, wanted.python_version)
     # The mark is one small file, which may reach the disk long before all that it stands for.
     os.sync()
-    (environment / newest.MARK).touch()
+    (environment / MARK).touch()
     seconds = clocks.now() - started_at
     log.remark(f"Environment with Python {wanted.python_version} built in {seconds:.1f} s.")
 

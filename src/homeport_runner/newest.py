@@ -16,20 +16,18 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from homeport_runner import launch
+from homeport_runner.built import is_usable
 from homeport_runner.locks import Lock
 from homeport_runner.orders import Orders
 from homeport_runner.spool import Spool
 from homeport_runner.uv import Uv, UvFailed
 
-MARK = ".complete"
-"""The file that makes an environment usable."""
 ENDING = ".newest"
 _ASKED_AGAIN_SECONDS = 600.0
 """For as long uv itself takes what an index has said for what it would say."""
@@ -37,11 +35,6 @@ _PAUSE = 0.05
 _MOST_TOLD = 12
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PIN = re.compile(r"[A-Za-z0-9._-]+\s*(\[[^]]*\])?\s*===?[^,*;@]+(;.*)?")
-
-
-def is_usable(environment: Path) -> bool:
-    # The interpreter is a link to one of the machine's, which may have been removed since.
-    return (environment / MARK).exists() and os.access(environment / "bin" / "python", os.X_OK)
 
 
 def key_now(folder: Path, key: str) -> str:

@@ -102,6 +102,10 @@ class _Listener:
         if self._log is not None:
             self._log.take(at, io_stream, source, stage, contents)
 
+    def note_process(self, pid: int) -> None:
+        if self._log is not None:
+            self._log.note_process(pid)
+
 
 class Uv:
     def __init__(self, binary: str, folder: Path, holder: Tethered, spool: Spool, orders: Orders) -> None:
@@ -138,10 +142,7 @@ class Uv:
         """Install them all together; from the cache alone if the network turns out to be away."""
         if not requirements:
             return
-        python = str(environment / "bin" / "python")
-        command = (
-            "pip", "install", "--python", python, "--compile-bytecode", "-r", self._listed(requirements),
-        )  # fmt: skip
+        command = self._installing(environment, requirements, "--compile-bytecode")
         said = self._run(log, *command)
         if said is not None and _NETWORK_TROUBLE.search(said):
             log.remark("The package index cannot be reached; trying with what is in the cache.")
@@ -161,51 +162,31 @@ class Uv:
             return self._changes(environment, fallback)
 
     def _changes(self, environment: Path, requirements: Sequence[str]) -> list[str]:
-        python = str(environment / "bin" / "python")
-        command = (
-            "pip",
-            "install",
-            "--dry-run",
-            "--upgrade",
-            "--python",
-            python,
-            "-r",
-            self._listed(requirements),
-        )
+        command = self._installing(environment, requirements, "--dry-run", "--upgrade")
         listener = _Listener(None, self._spool)
-        if not self._succeeds(None, listener, *command, variables={**_IN_A_HURRY, **self._env}):
-            raise UvFailed(_in_one_line(listener.said))
+        said = self._call(listener, {**_IN_A_HURRY, **self._env}, *command)
+        if said is not None:
+            raise UvFailed(_in_one_line(said))
         return re.findall(r"^ ([+-] \S.*)", listener.said, re.MULTILINE)
 
-    def _listed(self, requirements: Sequence[str]) -> str:
+    def _installing(self, environment: Path, requirements: Sequence[str], *options: str) -> tuple[str, ...]:
         listed = self._folder / "requirements.txt"
         listed.write_text("".join(line + "\n" for line in requirements))
-        return str(listed)
+        python = str(environment / "bin" / "python")
+        return ("pip", "install", "--python", python, *options, "-r", str(listed))
 
     def _run(self, log: BuildLog, *arguments: str) -> str | None:
         """What uv said, if it failed; None if it did what it should."""
-        listener = _Listener(log, self._spool)
-        if self._succeeds(log, listener, *arguments):
-            return None
-        return listener.said or "uv failed without a word"
+        return self._call(_Listener(log, self._spool), self._env, *arguments)
 
-    def _succeeds(
-        self,
-        log: BuildLog | None,
-        listener: _Listener,
-        *arguments: str,
-        variables: Mapping[str, str] | None = None,
-    ) -> bool:
+    def _call(self, listener: _Listener, variables: Mapping[str, str], *arguments: str) -> str | None:
         self._orders.check()
         isolation = () if "UV_CONFIG_FILE" in self._env else ("--no-config",)
         try:
-            process = self._holder.spawn(
-                [self._binary, *arguments, *isolation], variables or self._env, str(self._folder)
-            )
+            process = self._holder.spawn([self._binary, *arguments, *isolation], variables, str(self._folder))
         except CannotStart as error:
             raise UvFailed(f"uv cannot be started: {error}") from error
-        if log is not None:
-            log.note_process(process.pid)
+        listener.note_process(process.pid)
         pipes = Pipes(process.output, listener, "setup", "build")
         pipes.start()
         orphans = Orphans(process.holder, process.pid)
@@ -213,7 +194,9 @@ class Uv:
         pipes.finish(_DRAIN_SECONDS)
         if ending.cause != EXITED:
             raise Stopped(ending.cause)
-        return ending.exit_code == 0
+        if ending.exit_code == 0:
+            return None
+        return listener.said or f"uv ended with exit status {ending.exit_code} and no word"
 
 
 def _in_one_line(said: str) -> str:

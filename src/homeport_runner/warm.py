@@ -121,6 +121,7 @@ class _Warm:
             become.__traceback__ = None
         # Sockets of ours that were collected later would close whatever has their numbers by then.
         self.__dict__.clear()
+        del listener
         gc.collect()
         return lambda: run_as_main(module)
 

@@ -16,8 +16,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+from homeport_runner.built import MARK
 from homeport_runner.image import identity
-from homeport_runner.newest import ENDING, MARK, key_now
+from homeport_runner.newest import ENDING, key_now
 
 LAST_HOUR = timedelta(hours=1)
 FAILURES_KEPT = timedelta(days=2)
@@ -49,6 +50,7 @@ class KeptEnvironments:
             removed += more
             self._clear_away()
             self._sizes.clear()  # files that those shared with others count for more now
+        self._forget_newest(now)
         self._forget_failures(now)
         return removed
 
@@ -92,16 +94,18 @@ class KeptEnvironments:
         for path in self._folder.glob("*" + _REMOVED):
             shutil.rmtree(path, ignore_errors=True)
 
-    def _forget_failures(self, now: datetime) -> None:
-        """Locks and memories of what was never built, or is there no more."""
+    def _forget_newest(self, now: datetime) -> None:
+        """Notes that lead to an environment which is there no more."""
         long_ago = (now - FAILURES_KEPT).timestamp()
         for path in self._folder.glob("*" + ENDING):
+            environment = self._folder / key_now(self._folder, path.stem)
             with suppress(OSError):
-                if (
-                    path.stat().st_mtime < long_ago
-                    and not (self._folder / key_now(self._folder, path.stem)).exists()
-                ):
+                if path.stat().st_mtime < long_ago and not environment.exists():
                     path.unlink()
+
+    def _forget_failures(self, now: datetime) -> None:
+        """Locks and memories of what was never built."""
+        long_ago = (now - FAILURES_KEPT).timestamp()
         for path in self._folder.glob("*.lock"):
             environment = path.with_suffix("")
             with suppress(OSError):
