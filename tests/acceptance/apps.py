@@ -6,6 +6,7 @@ import httpx
 from fastmcp.client.transports import StreamableHttpTransport
 from playwright.sync_api import Page
 
+from ..this_machine import to_this_machine
 from .servers import Homeport
 from .workspaces import Workspace
 
@@ -39,17 +40,8 @@ def mcp_at(server: Homeport, url: str) -> StreamableHttpTransport:
 
 
 class _ThisMachine(httpx.AsyncHTTPTransport):
-    """Not every resolver knows that names below `localhost` are this machine."""
-
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        here = httpx.Request(
-            request.method,
-            request.url.copy_with(host="127.0.0.1"),
-            headers=request.headers,
-            stream=request.stream,
-            extensions=request.extensions,
-        )
-        return await super().handle_async_request(here)
+        return await super().handle_async_request(to_this_machine(request))
 
 
 def _to_this_machine(**options: Any) -> httpx.AsyncClient:

@@ -94,11 +94,11 @@ def lone_network() -> Iterator[tuple[str, ...]]:
     """The start of a command that runs with a loopback and no other network; skips where none may be made."""
     name = f"hp{os.getpid()}l"
     try:
-        _ip("netns", "add", name)
-        _ip("-n", name, "link", "set", "lo", "up")
-    except NoNamespaces as reason:
-        pytest.skip(f"no network to be alone in: {reason}")
-    try:
+        try:
+            _ip("netns", "add", name)
+            _ip("-n", name, "link", "set", "lo", "up")
+        except NoNamespaces as reason:
+            pytest.skip(f"no network to be alone in: {reason}")
         yield ("ip", "netns", "exec", name)
     finally:
         subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from .apps import ask, mcp_at, press, serve
 from .browsers import browser, sign_in
 from .cables import cable
+from .conftest import NewWorkspace
 from .other_machine import lone_network
 from .servers import Homeport, until
 from .workspaces import Workspace
@@ -93,15 +94,13 @@ def test_a_notebook_is_used_through_the_proxy(fruitshop: Workspace) -> None:
 
 
 def test_a_notebook_goes_on_by_itself_after_its_connection_was_cut(
-    own_server: Homeport, tmp_path: Path, environment: dict[str, str]
+    own_server: Homeport, new_workspace: NewWorkspace
 ) -> None:
     """Without a reload, and with what its visitor had set."""
     with cable() as to_server:
         own_server.settings["HOMEPORT_PUBLIC_URL"] = f"http://localhost:{to_server.port}"
         own_server.port = to_server.server_port
-        own_server.start()
-        workspace = Workspace(tmp_path / "own", own_server, environment).connect()
-        workspace.write({"shown.py": NOTEBOOK})
+        workspace = new_workspace(own_server.start(), {"shown.py": NOTEBOOK})
         url = serve(workspace, "shown.py", "jobs.shown")
         with browser() as page:
             page.goto(url)
@@ -149,13 +148,9 @@ def test_an_mcp_client_lists_and_calls_a_tool(fruitshop: Workspace) -> None:
     assert pieces > 0
 
 
-def test_a_notebook_works_with_the_network_cut(
-    own_server: Homeport, tmp_path: Path, environment: dict[str, str]
-) -> None:
+def test_a_notebook_works_with_the_network_cut(own_server: Homeport, new_workspace: NewWorkspace) -> None:
     """Server, app and browser have the loopback of a network of their own, and nothing else."""
-    own_server.start()
-    workspace = Workspace(tmp_path / "own", own_server, environment).connect()
-    workspace.write({"shown.py": NOTEBOOK})
+    workspace = new_workspace(own_server.start(), {"shown.py": NOTEBOOK})
     url = serve(workspace, "shown.py", "jobs.shown")  # with the network, for its environment is built
     [run] = workspace.runs("shown")
     own_server.post(f"/workspaces/{workspace.id}/job-runs/{run['id']}/-cancel", {})
@@ -172,11 +167,9 @@ def test_a_notebook_works_with_the_network_cut(
 
 
 def test_an_app_outlives_the_server_stops_when_idle_and_wakes_at_a_visit(
-    own_server: Homeport, tmp_path: Path, environment: dict[str, str]
+    own_server: Homeport, new_workspace: NewWorkspace
 ) -> None:
-    own_server.start()
-    workspace = Workspace(tmp_path / "own", own_server, environment).connect()
-    workspace.write({"own.py": OWN_SERVER})
+    workspace = new_workspace(own_server.start(), {"own.py": OWN_SERVER})
     url = serve(workspace, "own.py", "jobs.own.rest")
     assert ask(own_server, url).text == "hello owner@localhost"
     own_server.kill()

@@ -1,6 +1,7 @@
 """A run's packages are those its workspace names, and never the one that must stay out."""
 
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -52,23 +53,27 @@ def builds_of(server: Homeport) -> list[Path]:
     return [path.parent for path in server.data.glob("node/environments/*/.complete")]
 
 
-def test_what_is_deployed_is_built_before_anybody_runs_it(
-    tmp_path: Path, environment: dict[str, str], new_workspace: NewWorkspace
-) -> None:
-    """With environments of its own. The run then finds it, and so says nothing of a build."""
+@pytest.fixture
+def building_server(tmp_path: Path, environment: dict[str, str]) -> Iterator[Homeport]:
+    """With environments of its own, which it builds ahead; not started yet."""
     (tmp_path / "server").mkdir()
     server = Homeport(tmp_path / "server", environment)
     server.settings = {}
-    try:
-        workspace = new_workspace(server.start(), ONLY_PLAIN)
-        workspace.write({"pyproject.toml": PYPROJECT})
-        workspace.dlthub("deploy")
-        until(lambda: builds_of(server), what="the build")
-        assert "dlt" in (text := workspace.dlthub("run", "plain", "-f"))
-        assert "built in" not in text
-        assert "waiting for it" not in text
-    finally:
-        server.close()
+    yield server
+    server.close()
+
+
+def test_what_is_deployed_is_built_before_anybody_runs_it(
+    building_server: Homeport, new_workspace: NewWorkspace
+) -> None:
+    """The run then finds it, and so says nothing of a build."""
+    workspace = new_workspace(building_server.start(), ONLY_PLAIN)
+    workspace.write({"pyproject.toml": PYPROJECT})
+    workspace.dlthub("deploy")
+    until(lambda: builds_of(building_server), what="the build")
+    assert "dlt" in (text := workspace.dlthub("run", "plain", "-f"))
+    assert "built in" not in text
+    assert "waiting for it" not in text
 
 
 TINY = """
@@ -87,13 +92,10 @@ def says():
 
 
 def test_a_branch_that_has_moved_is_built_ahead_by_the_next_deploy_and_its_runs_are_warm_again(
-    tmp_path: Path, environment: dict[str, str], new_workspace: NewWorkspace
+    building_server: Homeport, tmp_path: Path, new_workspace: NewWorkspace
 ) -> None:
     """The same requirements, to the letter; what they lead to has changed."""
-    (tmp_path / "server").mkdir()
-    server = Homeport(tmp_path / "server", environment)
-    server.settings = {}
-    branch = Branch(tmp_path / "branch")
+    server, branch = building_server, Branch(tmp_path / "branch")
     files = {"shop.py": TINY, "__deployment__.py": "from shop import says\n\n__all__ = ['says']\n"}
 
     def said() -> str:
@@ -102,18 +104,15 @@ def test_a_branch_that_has_moved_is_built_ahead_by_the_next_deploy_and_its_runs_
         assert run["status"] == "completed", text
         return text.rpartition("SAYS ")[2].strip()
 
-    try:
-        workspace = new_workspace(server.start(), files)
-        workspace.write({"pyproject.toml": PYPROJECT.replace('"]', f'", "{branch.requirement}"]')})
-        for number, answer in enumerate(("one", "two"), start=1):
-            branch.commit(answer)
-            workspace.write({"version.txt": answer})
-            workspace.dlthub("deploy")
-            until(lambda number=number: len(builds_of(server)) == number, what="the build")  # type: ignore[misc]
-            assert said() == f"{answer} plain"
-            until(lambda answer=answer: said() == f"{answer} warm", what="a warm start")  # type: ignore[misc]
-    finally:
-        server.close()
+    workspace = new_workspace(server.start(), files)
+    workspace.write({"pyproject.toml": PYPROJECT.replace('"]', f'", "{branch.requirement}"]')})
+    for number, answer in enumerate(("one", "two"), start=1):
+        branch.commit(answer)
+        workspace.write({"version.txt": answer})
+        workspace.dlthub("deploy")
+        until(lambda number=number: len(builds_of(server)) == number, what="the build")  # type: ignore[misc]
+        assert said() == f"{answer} plain"
+        until(lambda answer=answer: said() == f"{answer} warm", what="a warm start")  # type: ignore[misc]
 
 
 def test_a_python_that_cannot_be_had_is_refused_at_the_deploy(

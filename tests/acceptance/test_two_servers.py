@@ -83,18 +83,13 @@ def test_ticks_are_decided_once_and_go_on_when_one_server_is_killed(
     clock.dlthub("deploy")
     stay = clock.trigger("manual:*stay")
     until(lambda: len(ended(clock, "tick")) >= 4 and len(ended(clock, "tock")) >= 3, what="the clock")
-    assert clock.ended(stay["id"])["status"] == "completed"
-    said = [line for line in clock.text(stay["id"]).split("\n") if line.startswith("LINE ")]
-    assert said == [f"LINE {number}" for number in range(60)]
+    assert_stayed(clock, stay["id"])
 
     one.kill()
     clock.server = two
     ticks = len(clock.runs("tick"))
     until(lambda: len(clock.runs("tick")) >= ticks + 3, what="three more ticks")
-    moments = [row["moment"] for row in ledger(clock)]
-    assert len(moments) == len(set(moments))
-    windows = [(run["interval_start"], run["interval_end"]) for run in clock.runs("tick")]
-    assert [start for start, _ in windows[1:]] == [end for _, end in windows[:-1]], "no gap, no overlap"
+    assert_ticked_once(clock)
 
 
 def test_a_server_that_is_stopped_and_goes_on_changes_nothing_that_the_other_has_decided(
@@ -113,11 +108,21 @@ def test_a_server_that_is_stopped_and_goes_on_changes_nothing_that_the_other_has
         # what `one` has begun waits for it; everything else goes on
         assert clock.run("hello")["status"] == "completed"
         os.kill(one.process.pid, signal.SIGCONT)
-    assert clock.ended(stay["id"])["status"] == "completed"
-    said = [line for line in clock.text(stay["id"]).split("\n") if line.startswith("LINE ")]
-    assert said == [f"LINE {number}" for number in range(60)]
+    assert_stayed(clock, stay["id"])
     ticks = len(ended(clock, "tick"))
     until(lambda: len(ended(clock, "tick")) > ticks, what="the clock to go on")
+    assert_ticked_once(clock)
+
+
+def assert_stayed(clock: Workspace, run_id: str) -> None:
+    """To its end, with every line once."""
+    assert clock.ended(run_id)["status"] == "completed"
+    said = [line for line in clock.text(run_id).split("\n") if line.startswith("LINE ")]
+    assert said == [f"LINE {number}" for number in range(60)]
+
+
+def assert_ticked_once(clock: Workspace) -> None:
+    """At each moment, whoever has decided it."""
     moments = [row["moment"] for row in ledger(clock)]
     assert len(moments) == len(set(moments))
     windows = [(run["interval_start"], run["interval_end"]) for run in clock.runs("tick")]

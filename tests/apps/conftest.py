@@ -21,6 +21,7 @@ from homeport.web.visiting import COOKIE
 from homeport_runner.tunnel import Tunnel
 
 from ..builders import interactive
+from ..this_machine import to_this_machine
 from ..world import Runner, World
 
 
@@ -52,22 +53,14 @@ def quiet(app: ASGIApp, **options: Any) -> uvicorn.Config:
 
 
 class _ToThisMachine(httpx.BaseTransport):
-    """Browsers know that every name below `localhost` is this machine; not all resolvers do. As in browsers, each
-    host has its own connections."""
+    """As in browsers, each host has its own connections."""
 
     def __init__(self) -> None:
         self._hosts: dict[str, httpx.HTTPTransport] = defaultdict(httpx.HTTPTransport)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         connections = self._hosts[request.url.host]
-        here = httpx.Request(
-            request.method,
-            request.url.copy_with(host="127.0.0.1"),
-            headers=request.headers,
-            stream=request.stream,
-            extensions=request.extensions,
-        )
-        return connections.handle_request(here)
+        return connections.handle_request(to_this_machine(request))
 
     def close(self) -> None:
         for connections in self._hosts.values():
