@@ -26,3 +26,10 @@ def test_purposes_have_keys_of_their_own() -> None:
     assert len(keys) == 2
     assert secrets.derive(master, "configurations") in keys
     assert secrets.derive(b"n" * 32, "configurations") not in keys
+
+
+def test_a_token_can_be_given_to_a_command() -> None:
+    """`dlthub login --resume -abc` is refused before it asks: a code must not look like an option."""
+    tokens = {secrets.new_token() for _ in range(500)}
+    assert len(tokens) == 500
+    assert all(token.isascii() and token.isalnum() and len(token) == 32 for token in tokens)

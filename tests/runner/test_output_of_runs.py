@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,12 +42,21 @@ os.close(2)
 """
 
 
+def size_of(spool: Path) -> int:
+    """The bytes of its files but of those that the runner removes meanwhile."""
+    size = 0
+    for file in spool.iterdir():
+        with suppress(FileNotFoundError):
+            size += file.stat().st_size
+    return size
+
+
 def until_full(server: FakeServer, runner: subprocess.Popen[bytes], spool: Path, size: int) -> int:
     """Wait until the run is held up: the spool has its size, and does not grow any more."""
     found = -1
     server.wait(lambda s: s.pid is not None)
     while True:
-        before, found = found, sum(file.stat().st_size for file in spool.iterdir())
+        before, found = found, size_of(spool)
         if found >= size and found == before:
             return found
         assert runner.poll() is None

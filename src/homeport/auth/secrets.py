@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import string
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -11,6 +12,8 @@ from homeport.errors import SetupError
 PERSONAL_KEY_PREFIX = "dlt_u_"
 WORKSPACE_KEY_PREFIX = "dlt_sa_"
 KEY_BYTES = 32
+
+_LETTERS_AND_DIGITS = string.ascii_letters + string.digits
 
 
 def new_api_key() -> str:
@@ -24,8 +27,12 @@ def new_workspace_key() -> str:
 
 
 def new_token() -> str:
-    """192 random bits for anything that is used once or for a while."""
-    return secrets.token_urlsafe(24)
+    """190 random bits for anything that is used once or for a while, as 32 letters and digits.
+
+    Nothing else, since such a value is an argument of commands (`dlthub login --resume`), where a `-` at its start
+    would make an option of it.
+    """
+    return "".join(secrets.choice(_LETTERS_AND_DIGITS) for _ in range(32))
 
 
 def hash_of(value: str) -> str:
