@@ -251,7 +251,7 @@ def build_app(platform: Platform, readiness: dict[str, Callable[[], None]]) -> F
     app.add_middleware(AppsAreElsewhere, addresses=platform.apps)
     app.add_middleware(ClientAge)  # what is added last is outermost: every answer passes it
     routes.install(app)
-    web.mount(app, platform)
+    web.install(app)
     return app
 
 

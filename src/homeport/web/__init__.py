@@ -4,6 +4,6 @@ A page is a frozen dataclass of what its template may use; page, module and temp
 page needs comes from this server: no inline script or style, and nothing from elsewhere.
 """
 
-from homeport.web.routes import mount, pages_router
+from homeport.web.routes import install
 
-__all__ = ["mount", "pages_router"]
+__all__ = ["install"]

@@ -1,7 +1,7 @@
 """What holds for every page and action: who may post, `?swap=` codes, errors as pages, headers."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from fastapi import Request
@@ -12,7 +12,6 @@ from starlette.responses import RedirectResponse, Response
 from homeport.contract.storable_text import is_whole
 from homeport.errors import BadRequest, NotAllowed, NotSignedIn, TooLarge
 from homeport.operations import sign_in
-from homeport.operations.platform import Platform
 from homeport.web import error as errors
 from homeport.web.visiting import address_of, base_url_of, let_in, platform_of, principal_of
 
@@ -42,19 +41,13 @@ HEADERS = {
 _LARGEST_FORM = 64 * 1024
 
 
-def route_class_for(platform: Platform) -> type[APIRoute]:
+class PageRoute(APIRoute):
     """The class of all routes of the pages."""
-    return type("PageRoute", (_PageRoute,), {"platform": platform})
-
-
-class _PageRoute(APIRoute):
-    platform: ClassVar[Platform]
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            request.state.platform = self.platform
             response = await _answer(request, handle)
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)

@@ -1,11 +1,12 @@
 """All pages and actions on one screen. The client prints the first four addresses below `/w/`."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
-from homeport.operations.platform import Platform
 from homeport.web import (
     audit_log,
     authorize,
@@ -31,7 +32,7 @@ from homeport.web import (
     workspace,
     workspaces,
 )
-from homeport.web.guard import route_class_for
+from homeport.web.guard import PageRoute
 from homeport.web.static_files import StaticFolder
 
 ORG = "/organizations/{organization_id}"
@@ -86,14 +87,16 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
 ]
 
 
-def pages_router(platform: Platform) -> APIRouter:
-    router = APIRouter(route_class=route_class_for(platform), include_in_schema=False)
+@cache
+def _made() -> list[BaseRoute]:
+    """All of them, looked through once in a process: they know no server."""
+    router = APIRouter(route_class=PageRoute, include_in_schema=False)
     for method, path, endpoint in ROUTES:
         router.add_api_route(path, endpoint, methods=[method], response_model=None)
-    return router
+    return router.routes
 
 
-def mount(app: FastAPI, platform: Platform) -> None:
-    """Put the pages and their static files into an application."""
+def install(app: FastAPI) -> None:
+    """Put the pages and their static files into an application whose state has the platform."""
     app.mount("/static", StaticFolder(), name="static")
-    app.include_router(pages_router(platform))
+    app.router.routes.extend(_made())

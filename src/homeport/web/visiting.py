@@ -40,7 +40,7 @@ class Visitor:
 
 
 def platform_of(request: Request) -> Platform:
-    platform: Platform = request.state.platform
+    platform: Platform = request.app.state.platform
     return platform
 
 
