@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from homeport_runner import clocks
+from homeport_runner import clocks, network
 from homeport_runner.ahead import Ahead
 from homeport_runner.app import App
 from homeport_runner.control import Control
@@ -85,7 +85,7 @@ class Attempt:
             return Phone(server_url, attempt_id, launch.session, self._lease.renew, timeout)
 
         def tunnel(port: int) -> Tunnel:
-            return Tunnel(server_url, attempt_id, launch.session, port)
+            return Tunnel(server_url, attempt_id, launch.session, port, network.name())
 
         self._outbox = None if launch.artifacts is None else self._make_outbox(phone())
         self._inbox: Inbox | None = None

@@ -6,6 +6,7 @@ loopback only and the node need not be reachable.
 A link is one HTTP request that the server answers with 101; then it is a plain stream of bytes. Some wait idle
 at the server, so that a visitor need not wait for a dial. With the first byte of a visitor a link is connected
 to the app, and another one is dialled in its place. A link serves one connection of the app and ends with it.
+A server in the very network of the app connects to the port by itself, for as long as it sees links waiting.
 
 Two threads, however many visitors there are: one dials, one moves bytes. A side that does not read makes the other
 one wait, so memory stays flat.
@@ -21,6 +22,7 @@ import threading
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from homeport_runner.network import NAME_HEADER, PORT_HEADER
 from homeport_runner.phone import Backoff
 
 PROTOCOL = "homeport-tunnel"
@@ -65,11 +67,13 @@ class _Link:
 
 
 class Tunnel:
-    def __init__(self, server_url: str, attempt: str, session: str, port: int) -> None:
+    def __init__(self, server_url: str, attempt: str, session: str, port: int, network: str | None) -> None:
+        """`network`: the name of ours, if it has one."""
         self._url = urlsplit(server_url)
         self._path = f"{self._url.path.rstrip('/')}/runner/v1/attempts/{attempt}/tunnel"
         self._session = session
         self._port = port
+        self._network = network
         self._selector = selectors.DefaultSelector()
         self._bell, self._rope = socket.socketpair()
         self._bell.setblocking(False)
@@ -138,7 +142,7 @@ class Tunnel:
                 (
                     f"GET {self._path} HTTP/1.1\r\nHost: {self._url.netloc}\r\n"
                     f"Connection: Upgrade\r\nUpgrade: {PROTOCOL}\r\n"
-                    f"Authorization: Bearer {self._session}\r\n\r\n"
+                    f"Authorization: Bearer {self._session}\r\n{self._whereabouts()}\r\n"
                 ).encode()
             )
             status = _status_of(_head(sock))
@@ -152,6 +156,12 @@ class Tunnel:
         if status in _OVER:
             raise NoMoreLinks
         raise OSError(f"the server answered {status} to a link")
+
+    def _whereabouts(self) -> str:
+        """The headers for a server that is in the same network."""
+        if self._network is None:
+            return ""
+        return f"{NAME_HEADER}: {self._network}\r\n{PORT_HEADER}: {self._port}\r\n"
 
     # the mover
 

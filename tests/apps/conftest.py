@@ -18,6 +18,7 @@ from homeport.operations.app_addresses import addresses_of
 from homeport.proxy.front import Proxy, protocol_of
 from homeport.server import Doors, build_app
 from homeport.web.visiting import COOKIE
+from homeport_runner import network
 from homeport_runner.tunnel import Tunnel
 
 from ..builders import interactive
@@ -43,8 +44,9 @@ class Serving:
         self._thread.start()
 
     def close(self) -> None:
-        self._server.force_exit = True
         self._server.should_exit = True
+        self._thread.join(2)
+        self._server.force_exit = True
         self._thread.join(20)
 
 
@@ -70,8 +72,10 @@ class _ToThisMachine(httpx.BaseTransport):
 class Stage:
     """A world whose door is open, and apps that are reached through it."""
 
-    def __init__(self, world: World, **settings: Any) -> None:
+    def __init__(self, world: World, *, is_near: bool = True, **settings: Any) -> None:
+        """`is_near`: runners know that they are in the server's network."""
         self.world = world
+        self._network = network.name() if is_near else None
         self._closing: list[Callable[[], object]] = []
         sock = listening()
         self.port = int(sock.getsockname()[1])
@@ -111,7 +115,8 @@ class Stage:
 
     def tunnel(self, runner: Runner, port: int) -> Runner:
         """What a runner does once its app answers at a port."""
-        tunnel = Tunnel(f"http://127.0.0.1:{self.port}", runner.attempt_id, runner.launch.session, port)
+        url = f"http://127.0.0.1:{self.port}"
+        tunnel = Tunnel(url, runner.attempt_id, runner.launch.session, port, self._network)
         self._closing.append(tunnel.finish)
         tunnel.start()
         runner.begin()
@@ -146,8 +151,12 @@ def backend() -> str:
     return "sqlite"
 
 
+near_and_far = pytest.mark.parametrize("stage", ["near", "far"], indirect=True)
+"""For tests of what goes to and fro: with the app in the server's network, and at the end of a tunnel."""
+
+
 @pytest.fixture
-def stage(world: World) -> Iterator[Stage]:
-    stage = Stage(world)
+def stage(world: World, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    stage = Stage(world, is_near=getattr(request, "param", "near") == "near")
     yield stage
     stage.close()

@@ -15,7 +15,7 @@ from homeport.operations.app_visits import Visitor
 
 from ..builders import interactive, until
 from ..world import World
-from .conftest import Stage, listening
+from .conftest import Stage, listening, near_and_far
 from .test_letting_in import go
 from .test_passing_through import ECHO
 
@@ -67,6 +67,7 @@ ODD: dict[str, bytes] = {
 }
 
 
+@near_and_far
 @pytest.mark.parametrize("said", ODD.values(), ids=list(ODD))
 def test_an_answer_that_is_none_becomes_a_502(stage: Stage, said: bytes) -> None:
     host = stage.deploy()
@@ -79,6 +80,7 @@ def test_an_answer_that_is_none_becomes_a_502(stage: Stage, said: bytes) -> None
         assert "does not answer" in page.text
 
 
+@near_and_far
 def test_a_broken_off_answer_is_not_taken_for_the_whole(stage: Stage) -> None:
     host = stage.deploy()
     key = stage.world.key_of(stage.world.alice)
@@ -95,6 +97,7 @@ def test_a_broken_off_answer_is_not_taken_for_the_whole(stage: Stage) -> None:
     assert b"0\r\n\r\n" not in heard
 
 
+@near_and_far
 def test_a_port_where_nobody_listens_any_more_is_a_502(stage: Stage) -> None:
     host = stage.deploy()
     gone = listening()
@@ -104,6 +107,7 @@ def test_a_port_where_nobody_listens_any_more_is_a_502(stage: Stage) -> None:
     assert stage.program(host).get("/").status_code == 502
 
 
+@near_and_far
 def test_an_answer_that_never_ends_ends_with_its_visitor(stage: Stage) -> None:
     ended = threading.Event()
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ..world import World
-from .conftest import Stage
+from .conftest import Stage, near_and_far
 from .test_letting_in import go
 
 
@@ -45,6 +45,7 @@ def headers_seen(answer: Any) -> dict[str, str]:
     return dict(answer.json()["headers"])
 
 
+@near_and_far
 def test_a_request_reaches_the_app_as_it_was_sent(stage: Stage, host: str) -> None:
     program = stage.program(host)
     answer = program.post("/a%2Fb/../c?x=1&x=%C3%A4", content=b"body", headers={"X-Own": "mine"})
@@ -101,6 +102,7 @@ def test_cookies_of_an_app_stay_with_it(stage: Stage) -> None:
     assert cookies == ["own=1; Path=/; HttpOnly"]
 
 
+@near_and_far
 def test_answers_stream_and_so_do_uploads(stage: Stage) -> None:
     """Neither side is held back until the other one has finished."""
 

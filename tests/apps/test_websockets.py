@@ -17,7 +17,7 @@ from homeport.proxy.frames import Frames
 from homeport.store import apps
 
 from ..builders import until
-from .conftest import Stage
+from .conftest import Stage, near_and_far
 
 MIB = 1024 * 1024
 SIZE = 1024 * MIB
@@ -66,6 +66,7 @@ def dial(stage: Stage, host: str, **headers: str) -> Any:
     )
 
 
+@near_and_far
 def test_fifty_people_at_once_each_hear_their_own(stage: Stage, host: str) -> None:
     async def person(number: int) -> None:
         async with dial(stage, host) as socket:
@@ -83,6 +84,7 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+@near_and_far
 def test_a_gigabyte_in_each_direction_leaves_memory_flat(stage: Stage, host: str) -> None:
     """Visitor, proxy, tunnel and app are all in this process."""
     program = stage.program(host)

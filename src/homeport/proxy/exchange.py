@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 import h11
 
 from homeport.proxy import heads
 from homeport.proxy.frames import Frames
-from homeport.proxy.streams import Gone, Stream
+from homeport.proxy.streams import BrokenOff, Gone, Stream
 
 LONGEST_APP_HEAD = 256 * 1024
 _LARGE = 64 * 1024
@@ -140,22 +141,17 @@ class Exchange:
 
     async def _pass(self, size: int, out: list[bytes]) -> None:
         """A body of a known length needs no reading, so it is not put through h11."""
-        piece = self._app.trailing_data[0]
-        while True:
-            self._touch()
-            own, behind = piece[:size], piece[size:]
-            size -= len(own)
-            if own:
-                out.append(self._visitor.send(h11.Data(data=own)) or b"")
-            if not size:
-                break
-            await self._client.write(*out)
-            out.clear()
-            piece = await self._from_app()
-            if not piece:
-                raise AppGone
-        await self._client.write(*out, self._visitor.send(h11.EndOfMessage()) or b"")
-        self._is_passed = not behind
+        self._touch()
+        received, _ = self._app.trailing_data
+        own, behind = received[:size], received[size:]
+        await self._client.write(*out, own)
+        try:
+            await self._stream.pour(self._client, size - len(own), self._touch)
+        except BrokenOff as error:
+            raise AppGone from error
+        self._visitor.send_with_data_passthrough(h11.Data(data=_Passed(size)))  # type: ignore[arg-type]
+        await self._client.write(self._visitor.send(h11.EndOfMessage()) or b"")
+        self._is_passed = not behind and not self._stream.holds_something
 
     async def _from_app(self) -> bytes:
         try:
@@ -201,6 +197,16 @@ class Exchange:
                 self._touch()
             await target.write(piece)
             piece = await source.read()
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """So many bytes of a body, which h11 counts and need not see."""
+
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
 
 
 def _large_body(response: h11.Response) -> int:

@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import h11
@@ -18,16 +19,22 @@ from homeport.errors import HomeportError, NotSignedIn
 from homeport.operations import app_visits
 from homeport.operations.platform import Platform
 from homeport.proxy.streams import Stream
-from homeport.proxy.tunnels import PROTOCOL, Tunnels
+from homeport.proxy.tunnels import Tunnels
 from homeport.proxy.uses import Uses
 from homeport.proxy.visits import LONGEST_HEAD, ForPages, Visits
 from homeport.telemetry import events, faults
+from homeport_runner import network
+from homeport_runner.tunnel import PROTOCOL
 
 _HEAD_SECONDS = 60.0
 _SWEEP_SECONDS = 30.0
 _HOST = re.compile(rb"\r?\nhost[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r?\n", re.IGNORECASE)
 _FROM_A_PROXY = re.compile(rb"\r?\n(?:x-forwarded-[a-z]+|forwarded|via)[ \t]*:", re.IGNORECASE)
 _LINK = re.compile(rb"GET (?:/[^ ?]*)?/runner/v1/attempts/([A-Za-z0-9-]{1,60})/tunnel HTTP/1\.1\r?\n")
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
+_SWITCHED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + PROTOCOL.encode() + b"\r\n\r\n"
+)
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
@@ -37,8 +44,12 @@ class Proxy:
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
         self.tunnels = Tunnels()
+        self._network = network.name()
         self.uses = Uses(platform)
         self.visits = Visits(platform, self.tunnels, self.uses)
+        self.fronts: set[_Front] = set()
+        """Connections that nobody has yet."""
+        self.is_closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._housekeeping: asyncio.Task[None] | None = None
 
@@ -51,7 +62,10 @@ class Proxy:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Cut off every visitor and every link."""
+        """Cut off every visitor and every link, and whoever comes yet."""
+        self.is_closed = True
+        for front in list(self.fronts):
+            front.leave()
         tasks = [*self._tasks, *([self._housekeeping] if self._housekeeping else [])]
         for task in tasks:
             task.cancel()
@@ -83,19 +97,26 @@ class Proxy:
             client.abort()
             raise
 
-    async def link(self, link: Stream, attempt_id: str, session: str) -> None:
+    async def link(self, link: Stream, offer: "_Offer") -> None:
         """A runner offers a link for visitors of its app."""
         try:
-            run_id = await run_in_threadpool(app_visits.serves, self.platform, attempt_id, session)
+            run_id = await run_in_threadpool(app_visits.serves, self.platform, offer.attempt_id, offer.session)
+            await link.write(_SWITCHED)
         except HomeportError as error:
             status = b"401 Unauthorized" if isinstance(error, NotSignedIn) else b"503 Service Unavailable"
             await link.write(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
             link.close()
-            return
-        await link.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + PROTOCOL + b"\r\n\r\n"
-        )
-        self.tunnels.offer(run_id, link)
+        except BaseException:
+            link.abort()
+            raise
+        else:
+            self.tunnels.offer(run_id, link, offer.port if self._is_near(link, offer) else None)
+
+    def _is_near(self, link: Stream, offer: "_Offer") -> bool:
+        """Whether a runner is in this server's network. Its word alone does not do: it must have called from an
+        address of this machine, too.
+        """
+        return offer.network is not None and offer.network == self._network and link.is_local
 
 
 def protocol_of(proxy: Proxy) -> type[asyncio.Protocol]:
@@ -115,7 +136,15 @@ class _Front(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._timer = asyncio.get_running_loop().call_later(_HEAD_SECONDS, transport.close)
+        if self.proxy.is_closed:
+            transport.close()
+            return
+        self.proxy.fronts.add(self)
+        self._timer = asyncio.get_running_loop().call_later(_HEAD_SECONDS, self.leave)
+
+    def leave(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._hold_no_longer()
@@ -134,8 +163,8 @@ class _Front(asyncio.Protocol):
             self.proxy.start(
                 self.proxy.visit(Stream.adopt(transport, self._received), peer, self._hand_to_uvicorn)
             )
-        elif is_whole and (link := _link_in(self._received)) is not None:
-            self.proxy.start(self.proxy.link(Stream.adopt(transport, link[2]), link[0], link[1]))
+        elif is_whole and (offer := _offer_in(self._received)) is not None:
+            self.proxy.start(self.proxy.link(Stream.adopt(transport, b""), offer))
         else:
             self._hand_to_uvicorn(transport, self._received)
 
@@ -149,13 +178,24 @@ class _Front(asyncio.Protocol):
         inner.data_received(head)
 
     def _hold_no_longer(self) -> None:
+        self.proxy.fronts.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
-def _link_in(received: bytes) -> tuple[str, str, bytes] | None:
-    """Attempt, session and what follows the head, if this is a runner that offers a link."""
+@dataclass(frozen=True)
+class _Offer:
+    """What the head of a link says."""
+
+    attempt_id: str
+    session: str
+    network: str | None
+    port: int | None
+
+
+def _offer_in(received: bytes) -> _Offer | None:
+    """What is offered, if this is a runner with a link."""
     line = _LINK.match(received)
     if line is None:
         return None
@@ -164,8 +204,14 @@ def _link_in(received: bytes) -> tuple[str, str, bytes] | None:
         connection.receive_data(received)
         request = connection.next_event()
         if isinstance(request, h11.Request):
-            headers = dict(request.headers)
-            scheme, _, session = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-            if headers.get(b"upgrade", b"").lower() == PROTOCOL and scheme.lower() == "bearer":
-                return line[1].decode(), session.strip(), b""
+            headers = {name.decode("ascii"): value.decode("latin-1") for name, value in request.headers}
+            scheme, _, session = headers.get("authorization", "").partition(" ")
+            if headers.get("upgrade", "").lower() == PROTOCOL and scheme.lower() == "bearer":
+                port = headers.get(network.PORT_HEADER.lower(), "")
+                return _Offer(
+                    line[1].decode(),
+                    session.strip(),
+                    headers.get(network.NAME_HEADER.lower()),
+                    int(port) if _PORT.fullmatch(port) else None,
+                )
     return None
