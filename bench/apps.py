@@ -15,7 +15,7 @@ from bench.runs import platform
 from bench.serving import KEY
 
 REQUESTS = 1000
-DOWNLOADS = 5
+DOWNLOADS = 9
 SIZE = 256 * 1024 * 1024
 
 
@@ -26,8 +26,8 @@ class Visitor:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         self._headers = {"Host": host, "Authorization": f"Bearer {KEY}"}
 
-    def get(self, size: int) -> http.client.HTTPResponse:
-        self._connection.request("GET", f"/{size}", headers=self._headers)
+    def get(self, size: int, chunked: str = "") -> http.client.HTTPResponse:
+        self._connection.request("GET", f"/{size}{chunked}", headers=self._headers)
         answer = self._connection.getresponse()
         buffer, got = bytearray(1 << 20), 0
         while count := answer.readinto(buffer):
@@ -55,16 +55,20 @@ def main() -> None:
         for _ in range(REQUESTS):
             small["direct"].append(seconds(lambda: direct.get(1024)))
             small["proxied"].append(seconds(lambda: proxied.get(1024)))
-        large: dict[str, list[float]] = {"direct": [], "proxied": []}
-        for _ in range(DOWNLOADS):
-            large["direct"].append(seconds(lambda: direct.get(SIZE)))
-            large["proxied"].append(seconds(lambda: proxied.get(SIZE)))
+        large: dict[str, dict[str, list[float]]] = {}
+        for chunked in ("", "/chunked"):
+            taken = large[chunked] = {"direct": [], "proxied": []}
+            for _ in range(DOWNLOADS):
+                taken["direct"].append(seconds(lambda: direct.get(SIZE, chunked)))  # noqa: B023 - called at once
+                taken["proxied"].append(seconds(lambda: proxied.get(SIZE, chunked)))  # noqa: B023
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for name, taken in small.items():
         cut = statistics.quantiles(taken, n=20)
         print(f"1 KiB {name:8} p50 {statistics.median(taken) * 1000:6.2f} ms   p95 {cut[18] * 1000:6.2f} ms")
     added = statistics.median(small["proxied"]) - statistics.median(small["direct"])
     print(f"added: {added * 1000:.2f} ms (goal: less than 3)")
-    speed = {name: SIZE / statistics.median(taken) / 1024**2 for name, taken in large.items()}
-    share = speed["proxied"] / speed["direct"]
-    print(f"{SIZE >> 20} MiB: {speed['proxied']:.0f} of {speed['direct']:.0f} MiB/s, {share:.0%} (goal: 50 %)")
+    for chunked, taken in large.items():
+        speed = {name: SIZE / statistics.median(times) / 1024**2 for name, times in taken.items()}
+        share = speed["proxied"] / speed["direct"]
+        what = f"{SIZE >> 20} MiB{' in chunks of 64 KiB' if chunked else ''}"
+        print(f"{what}: {speed['proxied']:.0f} of {speed['direct']:.0f} MiB/s, {share:.0%} (goal: 50 %)")

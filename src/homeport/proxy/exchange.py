@@ -131,7 +131,7 @@ class Exchange:
                     return True
             elif isinstance(event, h11.Data):
                 self._touch()
-                out.append(self._visitor.send(h11.Data(data=event.data)) or b"")
+                out += self._visitor.send_with_data_passthrough(h11.Data(data=event.data)) or ()
             elif isinstance(event, h11.EndOfMessage):
                 out.append(self._visitor.send(h11.EndOfMessage()) or b"")
                 await self._client.write(*out)

@@ -74,9 +74,10 @@ class Stream(asyncio.Protocol):
         return piece
 
     async def write(self, *pieces: bytes) -> None:
-        for piece in pieces:
-            if piece:
-                self._transport.write(piece)
+        # one call of the kernel for them all
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if data:
+            self._transport.write(data)
         if self._is_lost or self._transport.is_closing():
             raise Gone
         if self._is_full:
