@@ -12,7 +12,7 @@ from homeport_runner.network import NAME_HEADER, PORT_HEADER
 from ..builders import until
 from .conftest import Stage, listening
 
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n%s\r\n%s"
 
 
 @contextmanager
@@ -39,9 +39,9 @@ def asked(stage: Stage, host: str) -> socket.socket:
     return visitor
 
 
-def answered(sock: socket.socket, words: bytes) -> None:
+def answered(sock: socket.socket, words: bytes, header: bytes = b"Connection: close\r\n") -> None:
     assert sock.recv(65536).startswith(b"GET / HTTP/1.1\r\n")
-    sock.sendall(ANSWER + words)
+    sock.sendall(ANSWER % (header, words))
 
 
 def heard(visitor: socket.socket) -> bytes:
@@ -116,3 +116,21 @@ def test_a_server_that_goes_takes_leave_of_who_has_said_nothing_yet(stage: Stage
         until(lambda: stage.proxy.fronts)
         stage.close()
         assert silent.recv(1) == b""
+
+
+def test_a_connection_that_an_app_ends_is_let_go_by_the_server_too(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was kept for the next request; apps close what lies idle."""
+    monkeypatch.setattr("homeport.proxy.front._SWEEP_SECONDS", 0.0)
+    stage.proxy.uses.every_seconds = 0.05
+    host = stage.deploy()
+    with listening() as app, link(stage, app.getsockname()[1], network.name()), asked(stage, host) as visitor:
+        app.settimeout(20)
+        connection, _ = app.accept()
+        with connection:
+            answered(connection, b"app", b"")
+            assert heard(visitor) == b"app"
+            connection.shutdown(socket.SHUT_WR)
+            connection.settimeout(20)
+            assert connection.recv(1) == b""

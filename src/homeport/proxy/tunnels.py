@@ -25,7 +25,7 @@ _NEAR_SECONDS = 1.0
 class Tunnels:
     def __init__(self) -> None:
         self._idle: dict[UUID, deque[Stream]] = defaultdict(deque)
-        self._kept: dict[UUID, list[Stream]] = defaultdict(list)
+        self._kept: dict[UUID, deque[Stream]] = defaultdict(deque)
         self._waiting: dict[UUID, deque[asyncio.Future[Stream]]] = defaultdict(deque)
         self._near: dict[UUID, int] = {}
         """Ports of apps in this server's own network."""
@@ -49,17 +49,17 @@ class Tunnels:
     async def open(self, run_id: UUID, *, kept: bool) -> Stream:
         if kept and (found := self._take_kept(run_id)) is not None:
             return found
-        idle = self._idle.get(run_id, deque())
-        self._drop_dead(idle)
-        if idle and (port := self._near.get(run_id)) is not None and (app := await _connected(port)) is not None:
+        near = self._near.get(run_id) if self._living(run_id) else None
+        if near is not None and (app := await _connected(near)) is not None:
             return app
+        idle = self._living(run_id)
         return idle.popleft() if idle else await self._wait(run_id)
 
     def keep(self, run_id: UUID, stream: Stream) -> None:
         kept = self._kept[run_id]
         kept.append(stream)
         if len(kept) > _MOST_KEPT:
-            kept.pop(0).close()
+            kept.popleft().close()
 
     def close(self) -> None:
         """This server goes; the runners dial again when it is back."""
@@ -71,15 +71,14 @@ class Tunnels:
     def sweep(self) -> None:
         """Forget what is dead; runs end without telling us."""
         for run_id in [*self._idle, *self._kept]:
-            self._drop_dead(self._idle.get(run_id, deque()))
-            kept = [link for link in self._kept.get(run_id, ()) if not link.has_ended]
-            self._kept[run_id] = kept
-            if not kept and not self._idle.get(run_id) and not self._waiting.get(run_id):
-                for links in (self._idle, self._kept, self._waiting, self._near):
-                    links.pop(run_id, None)
+            for links in (self._idle, self._kept):
+                self._drop_dead(links.get(run_id, deque()))
+            if not any(found.get(run_id) for found in (self._idle, self._kept, self._waiting)):
+                for known in (self._idle, self._kept, self._waiting, self._near):
+                    known.pop(run_id, None)
 
     def _take_kept(self, run_id: UUID) -> Stream | None:
-        kept = self._kept.get(run_id, [])
+        kept = self._kept.get(run_id, deque())
         while kept:
             # the one that was used last: the app closes those that lie idle
             link = kept.pop()
@@ -96,6 +95,12 @@ class Tunnels:
             return await asyncio.wait_for(visitor, _PATIENCE_SECONDS)
         except TimeoutError as error:
             raise NoRoute from error
+
+    def _living(self, run_id: UUID) -> deque[Stream]:
+        """The links of a run that wait for visitors."""
+        idle = self._idle.get(run_id, deque())
+        self._drop_dead(idle)
+        return idle
 
     @staticmethod
     def _drop_dead(links: deque[Stream]) -> None:
