@@ -18,7 +18,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from homeport.errors import HomeportError, NotSignedIn
 from homeport.operations import app_visits
 from homeport.operations.platform import Platform
-from homeport.proxy.streams import Stream
+from homeport.proxy.streams import Gone, Stream
 from homeport.proxy.tunnels import Tunnels
 from homeport.proxy.uses import Uses
 from homeport.proxy.visits import LONGEST_HEAD, ForPages, Visits
@@ -106,6 +106,8 @@ class Proxy:
             status = b"401 Unauthorized" if isinstance(error, NotSignedIn) else b"503 Service Unavailable"
             await link.write(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
             link.close()
+        except Gone:
+            link.abort()
         except BaseException:
             link.abort()
             raise
