@@ -129,6 +129,8 @@ class Server:
         config = uvicorn.Config(
             self.app,
             http=protocol_of(self._proxy),
+            # not uvloop where that happens to be installed: the proxy works with asyncio's own transports
+            loop="asyncio",
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -45,6 +45,16 @@ def test_the_first_start_shows_what_one_needs_and_later_ones_do_not(own_server: 
     assert own_server.get("/organizations")["items"]
 
 
+def test_it_serves_whatever_else_is_installed_beside_it(own_server: Homeport) -> None:
+    """uvicorn takes uvloop where it is there (`fastapi[standard]` brings it); the proxy is made for asyncio."""
+    libraries = own_server.folder / "libraries"
+    libraries.mkdir()
+    (libraries / "uvloop.py").write_text('raise RuntimeError("nobody is to use this")')
+    own_server.settings["PYTHONPATH"] = str(libraries)
+    own_server.start()
+    assert httpx.get(f"{own_server.url}/healthz").status_code == 200
+
+
 def test_a_second_server_on_one_data_folder_is_refused(own_server: Homeport) -> None:
     own_server.start()
     complaint = refusal(own_server, own_server.launch("--port", "0"))

@@ -51,7 +51,7 @@ class Serving:
 
 
 def quiet(app: ASGIApp, **options: Any) -> uvicorn.Config:
-    return uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", **options)
+    return uvicorn.Config(app, loop="asyncio", log_config=None, access_log=False, lifespan="off", **options)
 
 
 class _ToThisMachine(httpx.BaseTransport):
