@@ -9,6 +9,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 from bench.runs import platform
@@ -59,8 +60,8 @@ def main() -> None:
         for chunked in ("", "/chunked"):
             taken = large[chunked] = {"direct": [], "proxied": []}
             for _ in range(DOWNLOADS):
-                taken["direct"].append(seconds(lambda: direct.get(SIZE, chunked)))  # noqa: B023 - called at once
-                taken["proxied"].append(seconds(lambda: proxied.get(SIZE, chunked)))  # noqa: B023
+                taken["direct"].append(seconds(partial(direct.get, SIZE, chunked)))
+                taken["proxied"].append(seconds(partial(proxied.get, SIZE, chunked)))
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for name, taken in small.items():
         cut = statistics.quantiles(taken, n=20)

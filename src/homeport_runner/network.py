@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 
-NAME_HEADER = "Homeport-Network"
-PORT_HEADER = "Homeport-App-Port"
-
 
 def name() -> str | None:
     """The same for all processes of one network namespace since this machine was started, and for no others; none

@@ -22,10 +22,11 @@ import threading
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from homeport_runner.network import NAME_HEADER, PORT_HEADER
 from homeport_runner.phone import Backoff
 
 PROTOCOL = "homeport-tunnel"
+NETWORK_HEADER = "Homeport-Network"
+PORT_HEADER = "Homeport-App-Port"
 IDLE_LINKS = 6
 """As many connections as a browser opens at once."""
 _DIAL_SECONDS = 10.0
@@ -161,7 +162,7 @@ class Tunnel:
         """The headers for a server that is in the same network."""
         if self._network is None:
             return ""
-        return f"{NAME_HEADER}: {self._network}\r\n{PORT_HEADER}: {self._port}\r\n"
+        return f"{NETWORK_HEADER}: {self._network}\r\n{PORT_HEADER}: {self._port}\r\n"
 
     # the mover
 

@@ -45,6 +45,7 @@ class Serving:
 
     def close(self) -> None:
         self._server.should_exit = True
+        # whoever is forced leaves connections to the garbage collector, which complains in some other test
         self._thread.join(2)
         self._server.force_exit = True
         self._thread.join(20)
@@ -133,6 +134,13 @@ class Stage:
         client = self.client(host)
         client.headers["Authorization"] = f"Bearer {self.world.key_of(person or self.world.alice)}"
         return client
+
+    def ask(self, host: str, header: str = "") -> socket.socket:
+        """A request under way, of Alice unless a header says who; its answer is read by nobody yet."""
+        visitor = socket.create_connection(("127.0.0.1", self.port), 20)
+        header = header or f"Authorization: Bearer {self.world.key_of(self.world.alice)}"
+        visitor.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\n{header}\r\n\r\n".encode())
+        return visitor
 
     def browser(self, person: Principal | None = None) -> httpx.Client:
         """Goes to pages, keeps cookies, follows redirects."""

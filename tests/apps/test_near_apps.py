@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from homeport_runner import network
-from homeport_runner.network import NAME_HEADER, PORT_HEADER
+from homeport_runner.tunnel import NETWORK_HEADER, PORT_HEADER
 
 from ..builders import until
 from .conftest import Stage, listening
@@ -20,23 +20,15 @@ def link(stage: Stage, port: int, name: str | None, calling_from: str = "127.0.0
     """What a runner dials; its run is the app's."""
     runner = stage.world.claim(stage.start("notebook"))
     runner.begin()
+    whereabouts = "" if name is None else f"{NETWORK_HEADER}: {name}\r\n{PORT_HEADER}: {port}\r\n"
     with socket.create_connection(("127.0.0.1", stage.port), 20, (calling_from, 0)) as dialled:
         dialled.sendall(
             f"GET /runner/v1/attempts/{runner.attempt_id}/tunnel HTTP/1.1\r\nHost: localhost\r\n"
             "Connection: Upgrade\r\nUpgrade: homeport-tunnel\r\n"
-            f"Authorization: Bearer {runner.launch.session}\r\n"
-            f"{NAME_HEADER}: {name}\r\n{PORT_HEADER}: {port}\r\n\r\n".encode()
+            f"Authorization: Bearer {runner.launch.session}\r\n{whereabouts}\r\n".encode()
         )
         assert dialled.recv(65536).startswith(b"HTTP/1.1 101")
         yield dialled
-
-
-def asked(stage: Stage, host: str) -> socket.socket:
-    """A request of a member, under way."""
-    visitor = socket.create_connection(("127.0.0.1", stage.port), 20)
-    key = stage.world.key_of(stage.world.alice)
-    visitor.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
-    return visitor
 
 
 def answered(sock: socket.socket, words: bytes, header: bytes = b"Connection: close\r\n") -> None:
@@ -56,7 +48,7 @@ def test_it_is_reached_at_its_port_and_the_link_stays_where_it_is(stage: Stage) 
     host = stage.deploy()
     with listening() as app, link(stage, app.getsockname()[1], network.name()) as unused:
         for _ in range(3):
-            with asked(stage, host) as visitor:
+            with stage.ask(host) as visitor:
                 app.settimeout(20)
                 connection, _ = app.accept()
                 with connection:
@@ -76,7 +68,7 @@ def test_an_app_elsewhere_is_reached_by_its_link(stage: Stage, name: str | None,
     """The port that it names is one of this machine: it must not be touched."""
     host = stage.deploy()
     with listening() as other, link(stage, other.getsockname()[1], name, calling_from) as used:
-        with asked(stage, host) as visitor:
+        with stage.ask(host) as visitor:
             answered(used, b"far")
             assert heard(visitor) == b"far"
         other.setblocking(False)
@@ -88,7 +80,7 @@ def test_a_port_that_does_not_answer_is_left_to_the_runner(stage: Stage) -> None
     host = stage.deploy()
     with listening() as closed:
         port = int(closed.getsockname()[1])
-    with link(stage, port, network.name()) as used, asked(stage, host) as visitor:
+    with link(stage, port, network.name()) as used, stage.ask(host) as visitor:
         answered(used, b"far")
         assert heard(visitor) == b"far"
 
@@ -107,7 +99,7 @@ def test_a_port_is_touched_no_more_once_its_runner_is_gone(stage: Stage, monkeyp
 
 
 def _status(stage: Stage, host: str) -> bytes:
-    with asked(stage, host) as visitor:
+    with stage.ask(host) as visitor:
         return visitor.recv(65536).split()[1]
 
 
@@ -125,7 +117,7 @@ def test_a_connection_that_an_app_ends_is_let_go_by_the_server_too(
     monkeypatch.setattr("homeport.proxy.front._SWEEP_SECONDS", 0.0)
     stage.proxy.uses.every_seconds = 0.05
     host = stage.deploy()
-    with listening() as app, link(stage, app.getsockname()[1], network.name()), asked(stage, host) as visitor:
+    with listening() as app, link(stage, app.getsockname()[1], network.name()), stage.ask(host) as visitor:
         app.settimeout(20)
         connection, _ = app.accept()
         with connection:

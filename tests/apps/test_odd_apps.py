@@ -83,12 +83,10 @@ def test_an_answer_that_is_none_becomes_a_502(stage: Stage, said: bytes) -> None
 @near_and_far
 def test_a_broken_off_answer_is_not_taken_for_the_whole(stage: Stage) -> None:
     host = stage.deploy()
-    key = stage.world.key_of(stage.world.alice)
     with raw_app(lambda c: c.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel")) as port:
         stage.tunnel(stage.world.claim(stage.start("notebook")), port)
         heard = b""
-        with socket.create_connection(("127.0.0.1", stage.port), 20) as sock:
-            sock.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+        with stage.ask(host) as sock:
             try:
                 while piece := sock.recv(65536):
                     heard += piece

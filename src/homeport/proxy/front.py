@@ -24,7 +24,7 @@ from homeport.proxy.uses import Uses
 from homeport.proxy.visits import LONGEST_HEAD, ForPages, Visits
 from homeport.telemetry import events, faults
 from homeport_runner import network
-from homeport_runner.tunnel import PROTOCOL
+from homeport_runner.tunnel import NETWORK_HEADER, PORT_HEADER, PROTOCOL
 
 _HEAD_SECONDS = 60.0
 _SWEEP_SECONDS = 30.0
@@ -209,11 +209,11 @@ def _offer_in(received: bytes) -> _Offer | None:
             headers = {name.decode("ascii"): value.decode("latin-1") for name, value in request.headers}
             scheme, _, session = headers.get("authorization", "").partition(" ")
             if headers.get("upgrade", "").lower() == PROTOCOL and scheme.lower() == "bearer":
-                port = headers.get(network.PORT_HEADER.lower(), "")
+                port = headers.get(PORT_HEADER.lower(), "")
                 return _Offer(
                     line[1].decode(),
                     session.strip(),
-                    headers.get(network.NAME_HEADER.lower()),
+                    headers.get(NETWORK_HEADER.lower()),
                     int(port) if _PORT.fullmatch(port) else None,
                 )
     return None

@@ -52,6 +52,11 @@ class Stream(asyncio.Protocol):
         return (self._has_eof and not self._pieces) or self._is_lost or self._transport.is_closing()
 
     @property
+    def holds_something(self) -> bool:
+        """There is something to read already."""
+        return bool(self._pieces)
+
+    @property
     def is_local(self) -> bool:
         """The other side has this side's own address, so it is on this machine."""
         ours, theirs = (self._transport.get_extra_info(name) for name in ("sockname", "peername"))
@@ -144,11 +149,6 @@ class Stream(asyncio.Protocol):
         if self._is_paused:
             self._transport.resume_reading()
         return self._transport
-
-    @property
-    def holds_something(self) -> bool:
-        """There is something to read already."""
-        return bool(self._pieces)
 
     def _taken(self, most: int = _ENOUGH) -> bytes:
         """The first piece that was received, or its beginning."""
